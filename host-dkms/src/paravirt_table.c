@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+/* See paravirt_table.h. */
+#include "paravirt_table.h"
+
+/**
+ * kvmpv_select_roots() - choose what may be published
+ * @cand: the current root, then the previous ones; hpa 0 where there is none
+ *	or where its role is not the current one
+ * @nr: number of candidates, 1 to KVMPV_NR_ENTRIES
+ * @loaded: GUEST_CR3 as last loaded or seen
+ * @out: room for @nr roots
+ *
+ * Two roots with one hardware value (equal but for PWT and PCD) are one to the
+ * CPU, only the first could be told apart after an exit. A PGD with the tag
+ * bit is against the ABI. If what the CPU has loaded is not what the current
+ * root's value would be now (CR4.PCIDE was just cleared: GUEST_CR3 keeps the
+ * old PCID), learning could not tell the current root from the others.
+ *
+ * Return: number of roots in @out, the current one first; 0: publish nothing.
+ */
+unsigned int kvmpv_select_roots(const struct kvmpv_root *cand, unsigned int nr,
+				u64 loaded, struct kvmpv_root *out)
+{
+	unsigned int i, j, n = 0;
+
+	if (!cand[0].hpa || (cand[0].pgd & KVMPV_CR3_TAG) ||
+	    cand[0].hw != loaded)
+		return 0;
+
+	for (i = 0; i < nr; i++) {
+		if (!cand[i].hpa || (cand[i].pgd & KVMPV_CR3_TAG))
+			continue;
+		for (j = 0; j < n && out[j].hw != cand[i].hw; j++)
+			;
+		if (j == n)
+			out[n++] = cand[i];
+	}
+	return n;
+}
+
+static bool same_root(const struct kvmpv_root *a, const struct kvmpv_root *b)
+{
+	return a->pgd == b->pgd && a->hpa == b->hpa && a->hw == b->hw;
+}
+
+/**
+ * kvmpv_list_update() - make the list hold exactly @want
+ * @list: the list
+ * @want: distinct roots
+ * @nr: how many, at most KVMPV_NR_ENTRIES
+ *
+ * A root that stays keeps its slot, so that one change costs one VMWRITE.
+ *
+ * Return: whether anything changed.
+ */
+bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
+		       unsigned int nr)
+{
+	unsigned int i, j, keep = 0, have = 0;
+
+	for (i = 0; i < nr; i++) {
+		for (j = 0; j < KVMPV_NR_ENTRIES; j++) {
+			if ((list->used & (1u << j)) &&
+			    same_root(&list->slot[j], &want[i])) {
+				keep |= 1u << j;
+				have |= 1u << i;
+				break;
+			}
+		}
+	}
+	if (keep == list->used && have == (1u << nr) - 1)
+		return false;
+
+	list->used = keep;
+	for (i = 0, j = 0; i < nr; i++) {
+		if (have & (1u << i))
+			continue;
+		while (list->used & (1u << j))
+			j++;
+		list->slot[j] = want[i];
+		list->used |= 1u << j;
+	}
+	return true;
+}
+
+/**
+ * kvmpv_list_find() - the root that a hardware value stands for
+ * @list: the list
+ * @hw: a value of GUEST_CR3
+ *
+ * Return: the root, or NULL.
+ */
+const struct kvmpv_root *kvmpv_list_find(const struct kvmpv_list *list, u64 hw)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
+		if ((list->used & (1u << i)) && list->slot[i].hw == hw)
+			return &list->slot[i];
+	return NULL;
+}
+
+/**
+ * kvmpv_list_entries() - the guest's table for a list
+ * @list: the list
+ * @flag: or'ed into each host_cr3: bit 63 if CR4.PCIDE is set, else 0
+ * @entry: KVMPV_NR_ENTRIES entries
+ */
+void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
+			struct kvmpv_entry *entry)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
+		if (list->used & (1u << i)) {
+			entry[i].guest_cr3 = list->slot[i].pgd;
+			entry[i].host_cr3 = list->slot[i].hw | flag;
+		} else {
+			entry[i].guest_cr3 = KVMPV_CR3_NONE;
+			entry[i].host_cr3 = 0;
+		}
+	}
+}
+
+/**
+ * kvmpv_check_page() - alignment of a page that the guest names
+ * @gpa: guest physical address
+ *
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_check_page(u64 gpa)
+{
+	return gpa & (KVMPV_PAGE_SIZE - 1) ? -KVMPV_EINVAL : 0;
+}
+
+/**
+ * kvmpv_check_size() - the size argument of REGISTER
+ * @size: bytes
+ *
+ * Return: 0, -KVMPV_ENOSPC if too small, -KVMPV_E2BIG if too large.
+ */
+int kvmpv_check_size(u64 size)
+{
+	if (size < sizeof(struct kvmpv_state))
+		return -KVMPV_ENOSPC;
+	return size > sizeof(struct kvmpv_state) ? -KVMPV_E2BIG : 0;
+}
+
+static bool all_zero(const __u64 *p, unsigned int n)
+{
+	while (n--)
+		if (*p++)
+			return false;
+	return true;
+}
+
+/**
+ * kvmpv_check_state() - a copy of para_state at REGISTER, but for windows
+ * @st: the copy
+ * @size: the call's size argument, bytes
+ * @offered: feature bits offered to this vCPU
+ *
+ * Return: 0 or the negative error that REGISTER returns.
+ */
+int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered)
+{
+	if (!st->guest_version)
+		return -KVMPV_EPROTO;
+	if (st->size != size || st->reserved0 ||
+	    !all_zero(st->reserved1, sizeof(st->reserved1) / 8) ||
+	    !all_zero(st->reserved2, sizeof(st->reserved2) / 8))
+		return -KVMPV_EBADMSG;
+	if (st->features_accepted & ~offered)
+		return -KVMPV_EOPNOTSUPP;
+	if (!(st->features_accepted & KVMPV_F_CR3_CACHE))
+		return -KVMPV_ENODATA;
+	return kvmpv_check_page(st->table_gpa);
+}
+
+/**
+ * kvmpv_check_windows() - take over the restart windows
+ * @st: a copy of para_state
+ * @win: filled if the windows are well-formed
+ *
+ * At least one, none empty or longer than KVMPV_WINDOW_MAX, in ascending
+ * order, not overlapping. Slots past nr_windows are zero.
+ *
+ * Return: 0 or -KVMPV_ERANGE.
+ */
+int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win)
+{
+	unsigned int i;
+
+	if (!st->nr_windows || st->nr_windows > KVMPV_NR_WINDOWS)
+		return -KVMPV_ERANGE;
+	for (i = 0; i < KVMPV_NR_WINDOWS; i++) {
+		const struct kvmpv_window *w = &st->window[i];
+
+		if (i >= st->nr_windows) {
+			if (w->start || w->commit)
+				return -KVMPV_ERANGE;
+			continue;
+		}
+		if (w->commit <= w->start ||
+		    w->commit - w->start > KVMPV_WINDOW_MAX)
+			return -KVMPV_ERANGE;
+		if (i && w->start < st->window[i - 1].commit)
+			return -KVMPV_ERANGE;
+		win->w[i] = *w;
+	}
+	win->nr = st->nr_windows;
+	win->low = win->w[0].start;
+	win->high = win->w[win->nr - 1].commit;
+	return 0;
+}
+
+/**
+ * kvmpv_find_window() - the window that a RIP lies in
+ * @win: windows
+ * @rip: linear address of the next instruction
+ *
+ * At start nothing has been read from the table yet, at commit the MOV to CR3
+ * has not been done: (start, commit].
+ *
+ * Return: the window, or NULL.
+ */
+const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
+					     u64 rip)
+{
+	unsigned int i;
+
+	if (rip <= win->low || rip > win->high)
+		return NULL;
+	for (i = 0; i < win->nr; i++)
+		if (rip > win->w[i].start && rip <= win->w[i].commit)
+			return &win->w[i];
+	return NULL;
+}
