@@ -1,0 +1,44 @@
+# shellcheck shell=sh
+# Shared by the tests of the guest series; read with `.` from a test script.
+# V selects the series; 6.1 unless told otherwise.
+
+# shellcheck disable=SC2034 # used by the tests
+{
+	V=${V:-6.1}
+	top=$(cd "$(dirname "$0")/../.." && pwd)
+	tools=$top/guest-patches/tools
+	# Not the tree that people edit: the tests check out what they like.
+	dir=$top/build/guest-$V/test
+	linux=$dir/linux
+}
+mkdir -p "$dir"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+failed=0
+ok() { echo "ok - $1"; }
+not_ok() {
+	echo "not ok - $1"
+	failed=1
+}
+
+# check TEXT COMMAND...: COMMAND has to succeed; what it said is shown if not.
+check() {
+	text=$1
+	shift
+	if "$@" >"$work/log" 2>&1; then
+		ok "$text"
+	else
+		sed 's/^/# /' "$work/log"
+		not_ok "$text"
+	fi
+}
+
+# The tree of the series, at its last patch.
+open_tree() {
+	if [ -d "$linux/.git" ]; then
+		git -C "$linux" checkout -q -f main
+	fi
+	check "series $V applies without fuzz" "$tools/tree" "$V" "$linux"
+	[ "$failed" = 0 ] || exit 1
+}
