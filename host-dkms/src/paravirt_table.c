@@ -123,6 +123,32 @@ void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
 }
 
 /**
+ * kvmpv_list_targets() - the CPU's CR3-target list for a list
+ * @list: the list
+ * @flag: as for kvmpv_list_entries()
+ * @target: KVMPV_NR_ENTRIES values
+ *
+ * The CPU takes each target as a page table without asking: a slot that is not
+ * in use repeats one that is, never 0, which would be host physical page 0.
+ *
+ * Return: CR3_TARGET_COUNT, 0 if there is nothing to list.
+ */
+unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
+				u64 *target)
+{
+	unsigned int i, any = 0;
+
+	if (!list->used)
+		return 0;
+	while (!(list->used & (1u << any)))
+		any++;
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
+		target[i] = list->slot[list->used & (1u << i) ? i : any].hw |
+			    flag;
+	return KVMPV_NR_ENTRIES;
+}
+
+/**
  * kvmpv_check_page() - alignment of a page that the guest names
  * @gpa: guest physical address
  *

@@ -44,6 +44,8 @@ bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
 const struct kvmpv_root *kvmpv_list_find(const struct kvmpv_list *list, u64 hw);
 void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
 			struct kvmpv_entry *entry);
+unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
+				u64 *target);
 
 int kvmpv_check_page(u64 gpa);
 int kvmpv_check_size(u64 size);

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt, host side: hypercalls, registration, the module parameter,
+ * counters. Nothing here knows VMX from SVM.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/moduleparam.h>
+#include <linux/slab.h>
+
+#include "kvm_cache_regs.h"
+#include "hyperv.h"
+#include "mmu.h"
+#include "x86.h"
+#include "xen.h"
+#include "paravirt.h"
+#include "paravirt_compat.h"
+
+#define CREATE_TRACE_POINTS
+#include "paravirt_trace.h"
+
+/*
+ * dkms replaces a module of the distribution only if the versions can be
+ * compared, and the stock module has none.
+ */
+MODULE_VERSION(KVMPV_MODULE_VERSION);
+
+DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_used, HZ);
+DEFINE_PER_CPU(u64 [KVMPV_NR_STATS], kvmpv_stats);
+
+/*
+ * paravirt=: 0 switches everything off, then the module behaves like the stock
+ * one; a list of names offers only those.
+ */
+static const struct {
+	const char *name;
+	unsigned long bit;
+} kvmpv_names[] = {
+	{ "cr3-cache",	KVMPV_F_CR3_CACHE },
+	{ "load-cr3",	KVMPV_F_LOAD_CR3 },
+};
+
+static unsigned long kvmpv_allowed = KVMPV_F_ALL;
+
+static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned long bits = 0;
+	char *list, *rest, *word;
+	bool on;
+	int i;
+
+	if (!kstrtobool(val, &on)) {
+		kvmpv_allowed = on ? KVMPV_F_ALL : 0;
+		return 0;
+	}
+	list = kstrdup(val, GFP_KERNEL);
+	if (!list)
+		return -ENOMEM;
+	rest = strim(list);
+	while ((word = strsep(&rest, ",")) != NULL) {
+		for (i = 0; i < ARRAY_SIZE(kvmpv_names); i++)
+			if (!strcmp(word, kvmpv_names[i].name))
+				break;
+		if (i == ARRAY_SIZE(kvmpv_names)) {
+			pr_err("paravirt=: '%s' is neither 0, 1 nor one of cr3-cache, load-cr3\n",
+			       word);
+			kfree(list);
+			return -EINVAL;
+		}
+		bits |= kvmpv_names[i].bit;
+	}
+	kfree(list);
+	kvmpv_allowed = bits;
+	return 0;
+}
+
+static int kvmpv_param_get(char *buf, const struct kernel_param *kp)
+{
+	int i, n = 0;
+
+	for (i = 0; i < ARRAY_SIZE(kvmpv_names); i++)
+		if (kvmpv_allowed & kvmpv_names[i].bit)
+			n += sysfs_emit_at(buf, n, "%s%s", n ? "," : "",
+					   kvmpv_names[i].name);
+	return n + sysfs_emit_at(buf, n, n ? "\n" : "0\n");
+}
+
+static const struct kernel_param_ops kvmpv_param_ops = {
+	.set = kvmpv_param_set,
+	.get = kvmpv_param_get,
+};
+
+module_param_cb(paravirt, &kvmpv_param_ops, NULL, 0444);
+MODULE_PARM_DESC(paravirt,
+		 "0, 1 (default) or a list of cr3-cache,load-cr3: what guests are offered");
+
+/* Refusals by reason; the order of the debugfs files and counters. */
+static const struct {
+	const char *name;
+	int err;
+} kvmpv_errors[] = {
+	{ "EPERM", KVMPV_EPERM },	{ "ENOENT", KVMPV_ENOENT },
+	{ "ENXIO", KVMPV_ENXIO },	{ "E2BIG", KVMPV_E2BIG },
+	{ "ENOEXEC", KVMPV_ENOEXEC },	{ "EAGAIN", KVMPV_EAGAIN },
+	{ "ENOMEM", KVMPV_ENOMEM },	{ "EFAULT", KVMPV_EFAULT },
+	{ "EBUSY", KVMPV_EBUSY },	{ "EEXIST", KVMPV_EEXIST },
+	{ "EXDEV", KVMPV_EXDEV },	{ "ENODEV", KVMPV_ENODEV },
+	{ "EINVAL", KVMPV_EINVAL },	{ "ENOSPC", KVMPV_ENOSPC },
+	{ "EROFS", KVMPV_EROFS },	{ "ERANGE", KVMPV_ERANGE },
+	{ "ELOOP", KVMPV_ELOOP },	{ "ENODATA", KVMPV_ENODATA },
+	{ "EPROTO", KVMPV_EPROTO },	{ "EBADMSG", KVMPV_EBADMSG },
+	{ "EOPNOTSUPP", KVMPV_EOPNOTSUPP }, { "ENOSYS", KVMPV_ENOSYS },
+};
+static_assert(ARRAY_SIZE(kvmpv_errors) <= KVMPV_NR_STATS - KVMPV_STAT_REFUSED_FIRST);
+
+static void kvmpv_count_refusal(int err)
+{
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(kvmpv_errors); i++)
+		if (kvmpv_errors[i].err == err)
+			kvmpv_count(KVMPV_STAT_REFUSED_FIRST + i);
+}
+
+/* What this VM is offered, now. */
+static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
+{
+	return kvmpv_vendor_check(vcpu) ? 0 : kvmpv_allowed;
+}
+
+/* RAM that the host may write: a page of a slot that userspace made. */
+static int kvmpv_check_ram(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	struct kvm_memory_slot *slot;
+
+	if (!kvm_is_visible_gfn(vcpu->kvm, gpa_to_gfn(gpa)))
+		return -KVMPV_EFAULT;
+	slot = gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa));
+	return slot->flags & KVM_MEM_READONLY ? -KVMPV_EROFS : 0;
+}
+
+/* Under the VM's lock: is a page in use as a state or table page of a vCPU? */
+static bool kvmpv_page_in_use(struct kvm *kvm, gpa_t gpa)
+{
+	struct kvm_vcpu *other;
+	struct kvmpv_vcpu *p;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, other, kvm) {
+		p = *kvmpv_vendor_vcpu(other);
+		if (p && (p->state_gpa == gpa || p->table.gpa == gpa))
+			return true;
+	}
+	return false;
+}
+
+static int kvmpv_install(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+{
+	struct kvmpv_vm *vm = kvmpv_vendor_vm(vcpu->kvm);
+	int r = 0;
+
+	mutex_lock(&vm->lock);
+	if (p->state_gpa == p->table.gpa ||
+	    kvmpv_page_in_use(vcpu->kvm, p->state_gpa) ||
+	    kvmpv_page_in_use(vcpu->kvm, p->table.gpa))
+		r = -KVMPV_EBUSY;
+	else
+		*kvmpv_vendor_vcpu(vcpu) = p;
+	mutex_unlock(&vm->lock);
+	return r;
+}
+
+static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
+			 u64 gpa, u64 size, struct kvmpv_vcpu *p)
+{
+	int r = kvmpv_check_state(st, size, kvmpv_offered(vcpu));
+
+	if (!r)
+		r = kvmpv_check_ram(vcpu, st->table_gpa);
+	if (!r)
+		r = kvmpv_check_windows(st, &p->windows);
+	if (r)
+		return r;
+	p->state_gpa = gpa;
+	p->in_run = true;
+	/* What the table holds is the guest's business until it is published. */
+	p->shown = true;
+	if (kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->state, gpa, sizeof(*st)) ||
+	    kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->table, st->table_gpa,
+				      sizeof(struct kvmpv_entry) * KVMPV_NR_ENTRIES))
+		return -KVMPV_EFAULT;
+	return kvmpv_install(vcpu, p);
+}
+
+/*
+ * REGISTER. VMCALL handler context: sleepable, SRCU held. @st is a copy: the
+ * guest's other vCPUs may write to the page at any time.
+ */
+static int kvmpv_register_state(struct kvm_vcpu *vcpu, u64 gpa, u64 size,
+				struct kvmpv_state *st)
+{
+	struct kvmpv_vcpu *p;
+	int r;
+
+	if (kvm_read_guest(vcpu->kvm, gpa, st, sizeof(*st)))
+		return -KVMPV_EFAULT;
+	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
+	r = p ? kvmpv_prepare(vcpu, st, gpa, size, p) : -KVMPV_ENOMEM;
+	if (r)
+		kfree(p);
+	st->host_version = KVMPV_ABI_VERSION;
+	st->features_offered = kvmpv_offered(vcpu);
+	st->ret = r;
+	kvm_write_guest(vcpu->kvm, gpa, st,
+			offsetof(struct kvmpv_state, features_accepted));
+	return r;
+}
+
+static int kvmpv_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size)
+{
+	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+	struct kvmpv_state *st;
+	int r = kvmpv_vendor_check(vcpu);
+
+	if (r)
+		return r;
+	if (p && p->dead)
+		kvmpv_unregister(vcpu);
+	else if (p)
+		return -KVMPV_EEXIST;
+	r = kvmpv_check_size(size);
+	if (!r)
+		r = kvmpv_check_page(gpa);
+	if (!r)
+		r = kvmpv_check_ram(vcpu, gpa);
+	if (r)
+		return r;
+
+	st = kmalloc(sizeof(*st), GFP_KERNEL_ACCOUNT);
+	if (!st)
+		return -KVMPV_ENOMEM;
+	r = kvmpv_register_state(vcpu, gpa, size, st);
+	kfree(st);
+	if (r)
+		return r;
+
+	/* Deferred: a guest cannot make the host patch its text in a loop. */
+	static_branch_deferred_inc(&kvmpv_used);
+	kvmpv_vendor_attach(vcpu);
+	kvmpv_count(KVMPV_STAT_REGISTERED);
+	return 0;
+}
+
+static void kvmpv_free(struct kvm_vcpu *vcpu)
+{
+	struct kvmpv_vcpu **slot = kvmpv_vendor_vcpu(vcpu), *p = *slot;
+	struct kvmpv_vm *vm = kvmpv_vendor_vm(vcpu->kvm);
+
+	mutex_lock(&vm->lock);
+	*slot = NULL;
+	mutex_unlock(&vm->lock);
+	kfree(p);
+	static_branch_slow_dec_deferred(&kvmpv_used);
+	kvmpv_count(KVMPV_STAT_UNREGISTERED);
+}
+
+/**
+ * kvmpv_unregister() - forget a vCPU's registration
+ * @vcpu: the vCPU, loaded
+ *
+ * The table is emptied unless the vCPU was found to be another guest by now.
+ * Nothing is written into guest memory afterwards. Nothing to do if the vCPU
+ * is not registered.
+ *
+ * Context: sleepable, in the vCPU's thread.
+ */
+void kvmpv_unregister(struct kvm_vcpu *vcpu)
+{
+	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+	int idx;
+
+	if (!p)
+		return;
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	if (p->shown && !p->dead)
+		kvmpv_clear_table(vcpu, p);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	kvmpv_free(vcpu);
+	kvmpv_vendor_detach(vcpu);
+}
+
+/* vcpu_free(): neither guest memory nor the VMCS may be touched any more. */
+void kvmpv_vcpu_free(struct kvm_vcpu *vcpu)
+{
+	if (*kvmpv_vendor_vcpu(vcpu))
+		kvmpv_free(vcpu);
+}
+
+/**
+ * kvmpv_clear_table() - empty the guest's table
+ * @vcpu: the vCPU
+ * @p: its registration
+ *
+ * Faults the page in, and marks it dirty. If the page is gone the table stays
+ * marked as shown, and nothing is published before it could be written.
+ *
+ * Context: sleepable, SRCU held.
+ */
+void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+{
+	static const struct kvmpv_list none;
+	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
+
+	kvmpv_list_entries(&none, 0, entry);
+	if (kvm_write_guest_cached(vcpu->kvm, &p->table, entry, sizeof(entry)))
+		return;
+	p->shown = false;
+	p->fault_in = false;
+}
+
+/**
+ * kvmpv_left() - KVM_RUN is about to return
+ * @vcpu: the vCPU
+ * @p: its registration
+ *
+ * Userspace may read, save or replace guest memory and registers from here
+ * on: it finds an empty table.
+ *
+ * Context: sleepable, SRCU held.
+ */
+void kvmpv_left(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+{
+	u64 told[2] = { p->publishes, p->restarts };
+
+	if (p->dead) {
+		kvmpv_unregister(vcpu);
+		return;
+	}
+	p->in_run = false;
+	p->left_cr3 = kvm_read_cr3(vcpu);
+	if (p->shown)
+		kvmpv_clear_table(vcpu, p);
+	if (p->publishes == p->told_publishes &&
+	    p->restarts == p->told_restarts)
+		return;
+	if (!kvm_write_guest_offset_cached(vcpu->kvm, &p->state, told,
+					   offsetof(struct kvmpv_state, publishes),
+					   sizeof(told))) {
+		p->told_publishes = p->publishes;
+		p->told_restarts = p->restarts;
+	}
+}
+
+/*
+ * LOAD_CR3. kvm_set_cr3() has a "no flush" only for PCIDE=1. With PCIDE=0 the
+ * same is done here without kvm_invalidate_pcid(): the guest's own tlb_gen for
+ * this CR3 is what makes the unsynced root right.
+ */
+static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
+{
+	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+	bool noflush = flags & KVMPV_LOAD_CR3_NOFLUSH;
+
+	if (!p || p->dead)
+		return -KVMPV_ENOENT;
+	if ((flags & ~(u64)KVMPV_LOAD_CR3_NOFLUSH) ||
+	    (cr3 & (X86_CR3_PCID_NOFLUSH | KVMPV_CR3_TAG)) ||
+	    !kvmpv_is_legal_cr3(vcpu, cr3))
+		return -KVMPV_EINVAL;
+
+	p->hold = false;
+	if (p->fault_in)
+		kvmpv_clear_table(vcpu, p);
+
+	if (!noflush || kvmpv_pcid_enabled(vcpu)) {
+		if (kvm_set_cr3(vcpu, cr3 | (noflush ? X86_CR3_PCID_NOFLUSH : 0)))
+			return -KVMPV_EINVAL;
+	} else if (cr3 != kvm_read_cr3(vcpu)) {
+		kvm_mmu_new_pgd(vcpu, cr3);
+		vcpu->arch.cr3 = cr3;
+		kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
+	}
+	kvmpv_count(VALID_PAGE(vcpu->arch.mmu->root.hpa) ?
+		    KVMPV_STAT_LOAD_CR3_CACHED : KVMPV_STAT_LOAD_CR3_MISSED);
+	return 0;
+}
+
+/* kvm_xen_enabled is not exported, hence no kvm_xen_hypercall_enabled(). */
+static bool kvmpv_foreign_hypercalls(struct kvm_vcpu *vcpu)
+{
+	return (vcpu->kvm->arch.xen_hvm_config.flags &
+		KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL) ||
+	       kvm_hv_hypercall_enabled(vcpu);
+}
+
+static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, u64 a0, u64 a1)
+{
+	switch (nr) {
+	case KVMPV_HC_PROBE:
+		return (u32)a0 ? KVMPV_ABI_VERSION : -KVMPV_EPROTO;
+	case KVMPV_HC_FEATURES:
+		return (u32)a0 ? 0 : kvmpv_offered(vcpu);
+	case KVMPV_HC_REGISTER:
+		return kvmpv_register(vcpu, a0, a1);
+	case KVMPV_HC_UNREGISTER:
+		kvmpv_unregister(vcpu);
+		return 0;
+	case KVMPV_HC_LOAD_CR3:
+		if (kvmpv_allowed & KVMPV_F_LOAD_CR3)
+			return kvmpv_load_cr3(vcpu, a0, a1);
+		return -KVMPV_ENOSYS;
+	default:
+		return -KVMPV_ENOSYS;
+	}
+}
+
+/**
+ * kvmpv_hypercall() - exit handler of VMCALL
+ * @vcpu: the vCPU
+ *
+ * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
+ * use or paravirt=0, are KVM's.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: as any exit handler.
+ */
+int kvmpv_hypercall(struct kvm_vcpu *vcpu)
+{
+	bool is64 = is_64_bit_hypercall(vcpu);
+	u64 nr = kvm_rax_read(vcpu), a0, a1;
+	long ret;
+
+	if (!is64)
+		nr = (u32)nr;
+	if (nr < KVMPV_HC_BASE || nr > KVMPV_HC_LAST || !kvmpv_allowed ||
+	    kvmpv_foreign_hypercalls(vcpu))
+		return kvm_emulate_hypercall(vcpu);
+
+	a0 = is64 ? kvm_rbx_read(vcpu) : (u32)kvm_rbx_read(vcpu);
+	a1 = is64 ? kvm_rcx_read(vcpu) : (u32)kvm_rcx_read(vcpu);
+
+	if (kvmpv_vendor_cpl(vcpu))
+		ret = -KVMPV_EPERM;
+	else
+		ret = kvmpv_dispatch(vcpu, nr, a0, a1);
+	if (ret < 0)
+		kvmpv_count_refusal(-ret);
+	trace_kvmpv_hypercall(vcpu->vcpu_id, nr, a0, a1, ret);
+
+	kvm_rax_write(vcpu, is64 ? ret : (u32)ret);
+	++vcpu->stat.hypercalls;
+	return kvm_skip_emulated_instruction(vcpu);
+}
+
+static int kvmpv_stat_get(void *data, u64 *val)
+{
+	unsigned long stat = (unsigned long)data;
+	int cpu;
+
+	*val = 0;
+	for_each_possible_cpu(cpu)
+		*val += per_cpu(kvmpv_stats[stat], cpu);
+	return 0;
+}
+DEFINE_DEBUGFS_ATTRIBUTE(kvmpv_stat_fops, kvmpv_stat_get, NULL, "%llu\n");
+
+static struct dentry *kvmpv_debugfs;
+
+static void kvmpv_stat_file(const char *name, unsigned long stat)
+{
+	debugfs_create_file(name, 0444, kvmpv_debugfs, (void *)stat,
+			    &kvmpv_stat_fops);
+}
+
+/**
+ * kvmpv_module_init() - counters in debugfs, what dmesg says
+ *
+ * Context: module init.
+ */
+void __init kvmpv_module_init(void)
+{
+	char name[32];
+	int i;
+
+	kvmpv_debugfs = debugfs_create_dir("kvm_paravirt", NULL);
+	kvmpv_stat_file("registered", KVMPV_STAT_REGISTERED);
+	kvmpv_stat_file("unregistered", KVMPV_STAT_UNREGISTERED);
+	kvmpv_stat_file("publishes", KVMPV_STAT_PUBLISHES);
+	kvmpv_stat_file("switches", KVMPV_STAT_SWITCHES);
+	kvmpv_stat_file("restarts", KVMPV_STAT_RESTARTS);
+	kvmpv_stat_file("load_cr3_cached", KVMPV_STAT_LOAD_CR3_CACHED);
+	kvmpv_stat_file("load_cr3_missed", KVMPV_STAT_LOAD_CR3_MISSED);
+	for (i = 0; i < ARRAY_SIZE(kvmpv_errors); i++) {
+		snprintf(name, sizeof(name), "refused_%s", kvmpv_errors[i].name);
+		kvmpv_stat_file(name, KVMPV_STAT_REFUSED_FIRST + i);
+	}
+	pr_info("kvm-paravirt " KVMPV_MODULE_VERSION ", ABI version %d\n",
+		KVMPV_ABI_VERSION);
+}
+
+/**
+ * kvmpv_module_exit() - undo kvmpv_module_init()
+ *
+ * Context: module exit; no VM is left.
+ */
+void kvmpv_module_exit(void)
+{
+	debugfs_remove(kvmpv_debugfs);
+	static_key_deferred_flush(&kvmpv_used);
+}

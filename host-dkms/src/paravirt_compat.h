@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What differs between kernel versions. */
+#ifndef __KVMPV_COMPAT_H
+#define __KVMPV_COMPAT_H
+
+#include "vmx/evmcs.h"
+
+#define kvmpv_root_to_sp(hpa)		to_shadow_page(hpa)
+#define kvmpv_is_using_evmcs()		static_branch_unlikely(&enable_evmcs)
+#define kvmpv_is_legal_cr3(vcpu, cr3)	(!kvm_vcpu_is_illegal_gpa(vcpu, cr3))
+#define kvmpv_pcid_enabled(vcpu)				\
+	(!!kvm_read_cr4_bits(vcpu, X86_CR4_PCIDE))
+
+#endif /* __KVMPV_COMPAT_H */

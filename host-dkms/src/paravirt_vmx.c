@@ -1,0 +1,387 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt, VMX: the CR3-target list and the guest's table.
+ *
+ * Under shadow paging a MOV to CR3 exits unless its operand is one of up to
+ * four values in the VMCS (SDM 26.1.3, "CR3-target list"). The values are the
+ * shadow roots that KVM keeps referenced for this vCPU anyway: mmu->root and
+ * mmu->prev_roots[]. The guest reads from its table which value to move for
+ * which CR3 of its own; after each exit GUEST_CR3 tells what it did.
+ */
+#include <linux/uaccess.h>
+
+#include "vmx/capabilities.h"
+#include "kvm_cache_regs.h"
+#include "mmu.h"
+#include "x86.h"
+#include "vmx/vmx.h"
+#include "vmx/vmx_ops.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "paravirt.h"
+#include "paravirt_compat.h"
+#include "paravirt_trace.h"
+
+/* mmu->root and all of mmu->prev_roots[] fit, and stay referenced. */
+static_assert(KVM_MMU_NUM_PREV_ROOTS + 1 == KVMPV_NR_ENTRIES);
+
+struct kvmpv_vcpu **kvmpv_vendor_vcpu(struct kvm_vcpu *vcpu)
+{
+	return &to_vmx(vcpu)->kvmpv;
+}
+
+struct kvmpv_vm *kvmpv_vendor_vm(struct kvm *kvm)
+{
+	return &to_kvm_vmx(kvm)->kvmpv;
+}
+
+/**
+ * kvmpv_vendor_check() - can this vCPU have a CR3 cache, now?
+ * @vcpu: the vCPU
+ *
+ * Return: 0 or the negative error that says why not.
+ */
+int kvmpv_vendor_check(struct kvm_vcpu *vcpu)
+{
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
+
+	if (enable_ept)
+		return -KVMPV_ENODEV;
+	if (kvmpv_is_using_evmcs())
+		return -KVMPV_EXDEV;
+	/* KVM, Xen and Hyper-V tell their guests that there are 0. */
+	if (vmx_misc_cr3_count(vmcs_config.misc) < KVMPV_NR_ENTRIES)
+		return -KVMPV_ENXIO;
+	if (vmx->nested.vmxon || is_guest_mode(vcpu))
+		return -KVMPV_ELOOP;
+	if (is_smm(vcpu))
+		return -KVMPV_EAGAIN;
+	if (!is_long_mode(vcpu) || !is_paging(vcpu))
+		return -KVMPV_ENOEXEC;
+	return 0;
+}
+
+int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu)
+{
+	return vmx_get_cpl(vcpu);
+}
+
+/* The hardware PCID changes by the tag bit: entries of the old one go. */
+static void kvmpv_reload(struct kvm_vcpu *vcpu)
+{
+	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
+	kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
+}
+
+void kvmpv_vendor_attach(struct kvm_vcpu *vcpu)
+{
+	kvmpv_reload(vcpu);
+}
+
+void kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
+{
+	/*
+	 * Nested guests cannot unregister, and a reset leaves guest mode
+	 * first: the VMCS with the list is the loaded one.
+	 */
+	if (to_vmx(vcpu)->loaded_vmcs == &to_vmx(vcpu)->vmcs01)
+		vmcs_write32(CR3_TARGET_COUNT, 0);
+	kvmpv_reload(vcpu);
+}
+
+/**
+ * __kvmpv_load_pgd() - vmx_load_mmu_pgd(), EPT off
+ * @vmx: a registered vCPU
+ * @hw: root hpa | active PCID
+ * @level: of the root
+ *
+ * Adds the tag, so that no CR3 value of the guest's own can equal a target.
+ *
+ * Context: sleepable, SRCU held.
+ * Return: what to load into GUEST_CR3.
+ */
+unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
+			       int level)
+{
+	if (vmx->loaded_vmcs != &vmx->vmcs01 || level < PT64_ROOT_4LEVEL)
+		return hw;
+	if (hw & KVMPV_CR3_TAG) {
+		/* A guest PCID with the tag bit: against the ABI. */
+		kvmpv_unregister(&vmx->vcpu);
+		return hw;
+	}
+	vmx->kvmpv->loaded = hw | KVMPV_CR3_TAG;
+	return vmx->kvmpv->loaded;
+}
+
+static void kvmpv_restart(struct vcpu_vmx *vmx, const struct kvmpv_window *w)
+{
+	trace_kvmpv_restart(vmx->vcpu.vcpu_id, kvm_rip_read(&vmx->vcpu));
+	kvm_rip_write(&vmx->vcpu, w->start);
+	vmx->kvmpv->restarts++;
+	kvmpv_count(KVMPV_STAT_RESTARTS);
+}
+
+/* The guest runs on another of the listed roots: make it KVM's current one. */
+static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
+	const struct kvmpv_root *root;
+	struct kvm_mmu_root_info info;
+	int k = KVM_MMU_NUM_PREV_ROOTS;
+
+	root = kvmpv_list_find(&vmx->kvmpv->list, hw);
+	if (root)
+		for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
+			if (mmu->prev_roots[k].hpa == root->hpa &&
+			    mmu->prev_roots[k].pgd == root->pgd)
+				break;
+	/* The CPU took a value that was not listed. */
+	if (KVM_BUG_ON(k == KVM_MMU_NUM_PREV_ROOTS, vcpu->kvm))
+		return;
+
+	/* As cached_root_find_and_keep_current() rotates: this is its LRU. */
+	info = mmu->prev_roots[k];
+	memmove(mmu->prev_roots + 1, mmu->prev_roots, k * sizeof(info));
+	mmu->prev_roots[0] = mmu->root;
+	mmu->root = info;
+
+	/* The rest of what kvm_set_cr3() and kvm_mmu_new_pgd() would have done. */
+	vcpu->arch.cr3 = info.pgd;
+	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
+	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
+	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
+
+	vmx->kvmpv->loaded = hw;
+	kvmpv_count(KVMPV_STAT_SWITCHES);
+	trace_kvmpv_switch(vcpu->vcpu_id, info.pgd);
+}
+
+/**
+ * __kvmpv_exit() - directly after a VM exit
+ * @vmx: a registered vCPU
+ *
+ * RIP is set back at every exit, not only when the table changes: userspace
+ * can have registers copied out (KVM_CAP_SYNC_REGS) before any later hook, and
+ * so nobody ever sees a RIP in a window. While nothing is listed a window
+ * cannot have read a host value: debuggers can step through it.
+ *
+ * Context: IRQs off. Everything here is the vCPU's own.
+ */
+void __kvmpv_exit(struct vcpu_vmx *vmx)
+{
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	const struct kvmpv_window *w;
+	u64 hw;
+
+	p->restarted = false;
+	if (!p->listed || is_guest_mode(&vmx->vcpu))
+		return;
+
+	w = kvmpv_find_window(&p->windows, kvm_rip_read(&vmx->vcpu));
+	if (unlikely(w) && !vmx_get_cpl(&vmx->vcpu)) {
+		kvmpv_restart(vmx, w);
+		p->restarted = true;
+	}
+
+	hw = vmcs_readl(GUEST_CR3);
+	if (hw != p->loaded)
+		kvmpv_learn(vmx, hw);
+}
+
+/* The roots that may be published now, the current one first. */
+static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
+{
+	struct kvmpv_root cand[KVMPV_NR_ENTRIES] = {};
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	struct kvm_mmu_root_info *info;
+	struct kvm_mmu_page *sp;
+	unsigned int i;
+
+	if (mmu != &vcpu->arch.root_mmu || is_smm(vcpu) || vcpu->guest_debug ||
+	    vmx->nested.vmxon || mmu->root_role.level < PT64_ROOT_4LEVEL)
+		return 0;
+
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
+		info = i ? &mmu->prev_roots[i - 1] : &mmu->root;
+		if (!VALID_PAGE(info->hpa))
+			continue;
+		/*
+		 * prev_roots[] outlive a change of role, and hold roots of
+		 * this guest's nested guests: only the current role is the
+		 * CPU's. The invalid bit of a zapped root is in the role, too.
+		 */
+		sp = kvmpv_root_to_sp(info->hpa);
+		if (!sp || sp->role.word != mmu->root_role.word)
+			continue;
+		cand[i].pgd = info->pgd;
+		cand[i].hpa = info->hpa;
+		cand[i].hw = info->hpa | kvm_get_pcid(vcpu, info->pgd) |
+			     KVMPV_CR3_TAG;
+	}
+	return kvmpv_select_roots(cand, KVMPV_NR_ENTRIES, vmx->kvmpv->loaded,
+				  out);
+}
+
+static void kvmpv_write_targets(struct kvmpv_vcpu *p)
+{
+	u64 target[KVMPV_NR_ENTRIES];
+	unsigned int i, n = kvmpv_list_targets(&p->list, p->flag, target);
+
+	for (i = 0; i < n; i++)
+		vmcs_writel(CR3_TARGET_VALUE0 + 2 * i, target[i]);
+	vmcs_write32(CR3_TARGET_COUNT, n);
+	p->listed = n;
+}
+
+/* Neither sleeps nor faults pages in. The page is marked dirty. */
+static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+{
+	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
+	struct gfn_to_hva_cache *ghc = &p->table;
+
+	if (ghc->generation != kvm_memslots(vcpu->kvm)->generation &&
+	    kvm_gfn_to_hva_cache_init(vcpu->kvm, ghc, ghc->gpa, ghc->len))
+		return false;
+	if (kvm_is_error_hva(ghc->hva) || !ghc->memslot)
+		return false;
+	kvmpv_list_entries(&p->list, p->flag, entry);
+	if (copy_to_user_nofault((void __user *)ghc->hva, entry, sizeof(entry)))
+		return false;
+	mark_page_dirty_in_slot(vcpu->kvm, ghc->memslot, gpa_to_gfn(ghc->gpa));
+	return true;
+}
+
+/* Make table and list show what may be published now. */
+static void kvmpv_publish(struct vcpu_vmx *vmx)
+{
+	struct kvmpv_root want[KVMPV_NR_ENTRIES];
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	unsigned int n = 0;
+	bool changed;
+	u64 flag;
+
+	if (!p->dead && !p->hold && !p->fault_in)
+		n = kvmpv_collect(vmx, want);
+	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
+	changed = kvmpv_list_update(&p->list, want, n) || flag != p->flag;
+	p->flag = flag;
+	if (!changed && p->listed == !!n && (p->shown == !!n || p->fault_in))
+		return;
+
+	/* Never a list whose meaning the guest's table does not share. */
+	if (!p->dead && !p->fault_in) {
+		p->shown = true;
+		if (kvmpv_write_table(vcpu, p)) {
+			p->shown = n;
+		} else {
+			p->fault_in = true;
+			p->list.used = 0;
+		}
+	}
+	if (changed || p->listed != !!p->list.used)
+		kvmpv_write_targets(p);
+	if (changed) {
+		p->publishes++;
+		kvmpv_count(KVMPV_STAT_PUBLISHES);
+		trace_kvmpv_publish(vcpu->vcpu_id, p->list.used);
+	}
+}
+
+/**
+ * __kvmpv_enter() - vmx_prepare_switch_to_guest()
+ * @vmx: a registered vCPU
+ *
+ * Publishes the roots as they are now, in the guest's table and in the VMCS.
+ * Every entry passes here but those that re-enter from the exit fastpath,
+ * which changes no root. If the entry is cancelled after this, the next one
+ * passes here again.
+ *
+ * Context: preemption off, SRCU held, roots and requests final.
+ */
+void __kvmpv_enter(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+
+	if (is_guest_mode(vcpu))
+		return;
+
+	if (!p->in_run) {
+		p->in_run = true;
+		/* Userspace restored another state: whose page is it now? */
+		if (kvm_read_cr3(vcpu) != p->left_cr3)
+			p->dead = true;
+	}
+	kvmpv_publish(vmx);
+	/* Paging off, and not on RSM's way back: the guest that asked is gone. */
+	if (!is_paging(vcpu) && !is_smm(vcpu))
+		p->dead = true;
+}
+
+/**
+ * __kvmpv_mov_to_cr3() - handle_cr(), a MOV to CR3 that did exit
+ * @vmx: a registered vCPU
+ *
+ * In a window it is not the guest's CR3 that was moved, but a host value that
+ * is not (any longer) listed, or whatever the guest wrote into its table. The
+ * guest runs the window again, on an empty table, which stays empty until its
+ * next real load: this cannot happen twice in a row.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: true if the instruction is not to be emulated.
+ */
+bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	const struct kvmpv_window *w = NULL;
+
+	if (is_guest_mode(vcpu) || p->dead)
+		return false;
+	if (!p->restarted) {
+		w = kvmpv_find_window(&p->windows, kvm_rip_read(vcpu));
+		if (w && kvm_rip_read(vcpu) == w->commit)
+			kvmpv_restart(vmx, w);
+		else
+			w = NULL;
+	}
+	if (!p->restarted && !w) {
+		p->hold = false;
+		if (p->fault_in)
+			kvmpv_clear_table(vcpu, p);
+		return false;
+	}
+	kvmpv_clear_table(vcpu, p);
+	p->hold = true;
+	return true;
+}
+
+/**
+ * __kvmpv_leave() - vmx_get_if_flag(), which only post_kvm_run_save() calls
+ * @vmx: a registered vCPU
+ *
+ * Context: sleepable, SRCU held, KVM_RUN is about to return.
+ */
+void __kvmpv_leave(struct vcpu_vmx *vmx)
+{
+	kvmpv_left(&vmx->vcpu, vmx->kvmpv);
+}
+
+/**
+ * __kvmpv_paging_off() - vmx_set_cr0() with PG clear
+ * @vmx: a registered vCPU
+ *
+ * From userspace (KVM_SET_SREGS) it is a reset or the start of a restore. In
+ * KVM_RUN the next entry decides: RSM clears PG and sets it again.
+ *
+ * Context: sleepable.
+ */
+void __kvmpv_paging_off(struct vcpu_vmx *vmx)
+{
+	if (!vmx->kvmpv->in_run && !is_smm(&vmx->vcpu))
+		kvmpv_unregister(&vmx->vcpu);
+}
