@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+# Functions for scenarios; ../README.md has the table. Runs in busybox ash inside the emulated
+# host. One line of output in ten thousand is looked at by a person, every one of them by "run".
+# shellcheck shell=dash
+#
+# From /lab/env: MACHINE (vmx or svm), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS.
+
+RUN=/run/lab
+CR=$(printf '\r')
+mkdir -p $RUN
+
+# Settings for the next guest; a scenario changes them before it calls guest().
+GUEST_SMP=1
+GUEST_MEM=96
+GUEST_REBOOT=0	# 1: QEMU starts the guest again when it reboots
+GUEST_QEMU=	# more QEMU arguments
+
+say() { echo "LAB: $*"; }
+ok() { say "ok - $*"; }
+not_ok() { say "not ok - $1 # ${2:-}"; }
+rec() { say "rec $1"; }
+
+# check TEXT COMMAND...: ok if the command succeeds, not ok otherwise.
+check() {
+	check_text=$1
+	shift
+	if "$@"; then ok "$check_text"; else not_ok "$check_text" "failed: $*"; fi
+}
+
+scenario_end() {
+	for pid_file in "$RUN"/*.pid; do
+		[ -e "$pid_file" ] || continue
+		guest_kill "$(basename "$pid_file" .pid)"
+	done
+	say "done"
+}
+
+# What no kernel may have written, host or guest.
+dmesg_bad() {
+	dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|Call Trace|KVM: internal error|kvm.*(error|unhandled)|rcu.*stall'
+}
+
+dmesg_clean() {
+	if dmesg_bad >$RUN/bad; then
+		not_ok "host kernel log is clean" "$(head -n 1 $RUN/bad)"
+		dmesg | tail -n 40
+	else
+		ok "host kernel log is clean"
+	fi
+}
+
+# --- modules
+
+# kvm_load stock|ours [PARAM=VALUE...]: shadow paging unless a parameter says otherwise.
+kvm_load() {
+	kvm_kind=$1
+	shift
+	for module in $MODULE_DEPS; do
+		grep -q "^$(echo "$module" | tr - _) " /proc/modules || insmod "/modules/$module.ko" || return 1
+	done
+	case $MACHINE in
+	vmx) set -- ept=0 "$@" ;;
+	svm) set -- npt=0 "$@" ;;
+	esac
+	if [ ! -e "/modules/$kvm_kind/$VENDOR_MODULE.ko" ]; then
+		not_ok "load $kvm_kind $VENDOR_MODULE" "the module is not in the image: build it, or give run -j"
+		return 1
+	fi
+	insmod "/modules/$kvm_kind/$VENDOR_MODULE.ko" "$@" && ok "load $kvm_kind $VENDOR_MODULE $*" && return
+	not_ok "load $kvm_kind $VENDOR_MODULE $*" "$(dmesg | tail -n 1)"
+	return 1
+}
+
+kvm_unload() {
+	# A QEMU that has just ended holds /dev/kvm a moment longer.
+	for _ in 1 2 3 4 5; do
+		rmmod "$VENDOR_MODULE" 2>/dev/null && return
+		sleep 1
+	done
+	not_ok "unload $VENDOR_MODULE" "still in use"
+	return 1
+}
+
+# --- guests
+
+# guest NAME [CMDLINE WORD...]: start a guest in the background.
+guest() {
+	guest_name=$1
+	shift
+	[ $GUEST_REBOOT = 1 ] || GUEST_QEMU="$GUEST_QEMU -no-reboot"
+	rm -f "$RUN/$guest_name".*
+	mkfifo "$RUN/$guest_name.in" "$RUN/$guest_name.out"
+	# Keeps what the guest has written until it is read, even after QEMU has ended.
+	sleep 1000000 <>"$RUN/$guest_name.in" >&0 3<>"$RUN/$guest_name.out" &
+	echo $! >"$RUN/$guest_name.holder"
+	# shellcheck disable=SC2086 # GUEST_QEMU is a list of words
+	qemu-system-x86_64-microvm -M microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on \
+		-accel kvm -cpu host -smp "$GUEST_SMP" -m "$GUEST_MEM" -nodefaults -no-user-config -display none \
+		-L /usr/share/qemu -kernel /lab/guest/bzImage -initrd /lab/guest/initramfs.cpio \
+		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial $GUEST_QEMU \
+		-append "console=ttyS0 quiet reboot=t panic=-1 $*" >"$RUN/$guest_name.qemu" 2>&1 &
+	echo $! >"$RUN/$guest_name.pid"
+	GUEST_QEMU=
+}
+
+guest_alive() { kill -0 "$(cat "$RUN/$1.pid")" 2>/dev/null; }
+
+# guest_read NAME SECONDS: next line of the guest's serial console, in LINE and in the log.
+guest_read() {
+	read_left=$2
+	while :; do
+		# shellcheck disable=SC3045 # busybox has -t
+		if IFS= read -r -t 2 LINE <"$RUN/$1.out"; then
+			LINE=${LINE%"$CR"}
+			echo "$1| $LINE"
+			return 0
+		fi
+		read_left=$((read_left - 2))
+		if ! guest_alive "$1"; then
+			say "note: guest $1 has ended: $(tr '\n' ' ' <"$RUN/$1.qemu")"
+			return 1
+		fi
+		if [ $read_left -le 0 ]; then
+			say "note: guest $1 wrote nothing for $2 s"
+			return 1
+		fi
+	done
+}
+
+# guest_expect NAME PATTERN SECONDS: read until a line matches the shell pattern (LINE holds it).
+guest_expect() {
+	while guest_read "$1" "$3"; do
+		# shellcheck disable=SC2254 # it is a pattern
+		case $LINE in
+		$2) return 0 ;;
+		"G: FAIL"*) return 1 ;;
+		esac
+	done
+	return 1
+}
+
+# guest_say NAME TEXT: one line of input; the answer to a mark is an empty one.
+guest_say() { echo "$2" >"$RUN/$1.in"; }
+
+# guest_sh NAME SECONDS COMMAND: run it in a guest that has printed "G: ready"; its status.
+guest_sh() {
+	guest_say "$1" "$3"
+	guest_expect "$1" 'G: rc=*' "$2" || return 1
+	return "${LINE#G: rc=}"
+}
+
+# guest_wait NAME SECONDS: until its QEMU has ended.
+guest_wait() {
+	wait_left=$2
+	while guest_alive "$1"; do
+		[ "$wait_left" -gt 0 ] || return 1
+		sleep 1
+		wait_left=$((wait_left - 1))
+	done
+	guest_kill "$1"
+}
+
+# guest_kill NAME: end its QEMU, whatever it does.
+guest_kill() {
+	kill -9 "$(cat "$RUN/$1.pid")" "$(cat "$RUN/$1.holder")" 2>/dev/null
+	wait "$(cat "$RUN/$1.pid")" "$(cat "$RUN/$1.holder")" 2>/dev/null
+	rm -f "$RUN/$1.pid" "$RUN/$1.holder"
+}
