@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * libFuzzer target: a byte string is read as operations on the list, para_state
+ * and the windows; after each, the result is compared with a model that is slow,
+ * plain, and written from the specification rather than from the code.
+ */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "paravirt_table.h"
+
+#define NR	KVMPV_NR_ENTRIES
+#define TAG	(1ull << 10)
+
+#define require(cond) do {						\
+	if (!(cond)) {							\
+		fprintf(stderr, "%s:%d: %s\n", __func__, __LINE__, #cond); \
+		abort();						\
+	}								\
+} while (0)
+
+static const uint8_t *in, *in_end;
+
+static unsigned int next(void)
+{
+	return in < in_end ? *in++ : 0;
+}
+
+static u64 next64(void)
+{
+	u64 v = 0;
+	int i;
+
+	for (i = 0; i < 8; i++)
+		v = v << 8 | next();
+	return v;
+}
+
+static bool same(const struct kvmpv_root *a, const struct kvmpv_root *b)
+{
+	return a->pgd == b->pgd && a->hpa == b->hpa && a->hw == b->hw;
+}
+
+/* A small universe, so that roots meet again. */
+static struct kvmpv_root next_root(void)
+{
+	unsigned int a = next(), b = next();
+	struct kvmpv_root r = {
+		.pgd = (a & 7) << 12 | (a & 0x18),	/* PWT and PCD */
+		.hpa = (a & 7) << 13,			/* 0: no root */
+		.hw = (u64)(a & 7) << 13 | (b & 3) | TAG,	/* PCID */
+	};
+
+	if (b >= 0xf0)
+		r.pgd |= TAG;
+	return r;
+}
+
+static void roots_and_list(struct kvmpv_list *list)
+{
+	struct kvmpv_root cand[NR], out[NR], expect[NR];
+	unsigned int nr = next() % NR + 1, n, want = 0, i, j, found;
+	struct kvmpv_entry entry[NR];
+	struct kvmpv_list old;
+	bool changed, differs;
+	u64 loaded, flag, hw;
+
+	memcpy(&old, list, sizeof(old));	/* padding too, for memcmp() */
+	for (i = 0; i < nr; i++)
+		cand[i] = next_root();
+	i = next();
+	loaded = i < 0xe0 ? cand[0].hw : cand[i % nr].hw ^ (i & 1);
+
+	/* Valid ones, each hardware value once. */
+	for (i = 0; i < nr; i++) {
+		bool twice = false;
+
+		if (cand[i].hpa == 0 || cand[i].pgd / TAG % 2 == 1)
+			continue;
+		for (j = 0; j < i; j++)
+			if (cand[j].hpa && cand[j].pgd / TAG % 2 == 0 && cand[j].hw == cand[i].hw)
+				twice = true;
+		if (!twice)
+			expect[want++] = cand[i];
+	}
+	if (want == 0 || !same(&expect[0], &cand[0]) || loaded != cand[0].hw)
+		want = 0;
+
+	n = kvmpv_select_roots(cand, nr, loaded, out);
+	require(n == want);
+	for (i = 0; i < n; i++)
+		require(same(&out[i], &expect[i]));
+
+	changed = kvmpv_list_update(list, out, n);
+
+	/* The list is the set that was asked for. */
+	require(list->used < 1u << NR);
+	require((unsigned int)__builtin_popcount(list->used) == n);
+	for (i = 0; i < n; i++) {
+		for (found = j = 0; j < NR; j++)
+			found += list->used >> j & 1 && same(&list->slot[j], &out[i]);
+		require(found == 1);
+	}
+	/* No slot of a root that stays has changed; "changed" is the truth. */
+	differs = __builtin_popcount(old.used) != __builtin_popcount(list->used);
+	for (i = 0; i < NR; i++) {
+		if (!(old.used >> i & 1))
+			continue;
+		for (found = j = 0; j < n; j++)
+			found += same(&old.slot[i], &out[j]);
+		if (found)
+			require(list->used >> i & 1 && same(&list->slot[i], &old.slot[i]));
+		else
+			differs = true;
+	}
+	require(changed == differs);
+	if (!changed)
+		require(memcmp(list, &old, sizeof(old)) == 0);
+	require(!kvmpv_list_update(list, out, n));
+
+	/* Every hardware value of the universe, and their neighbours. */
+	for (hw = 0; hw < 8 << 13; hw += hw % 8 == 7 ? (1 << 13) - 7 : 1) {
+		const struct kvmpv_root *r = kvmpv_list_find(list, hw | TAG);
+
+		for (found = NR, j = 0; j < NR; j++)
+			if (list->used >> j & 1 && list->slot[j].hw == (hw | TAG))
+				found = j;
+		require(found == NR ? !r : r == &list->slot[found]);
+	}
+
+	flag = next() & 1 ? 1ull << 63 : 0;
+	memset(entry, 0xaa, sizeof(entry));
+	kvmpv_list_entries(list, flag, entry);
+	for (i = 0; i < NR; i++) {
+		if (list->used >> i & 1) {
+			require(entry[i].guest_cr3 == list->slot[i].pgd);
+			require(entry[i].host_cr3 == (list->slot[i].hw ^ flag));
+		} else {
+			require(entry[i].guest_cr3 + 1 == 0 && entry[i].host_cr3 == 0);
+		}
+	}
+}
+
+static u64 le(const uint8_t *p, unsigned int bytes)
+{
+	return bytes ? p[0] | le(p + 1, bytes - 1) << 8 : 0;
+}
+
+/* para_state as bytes, by the offsets in the specification. */
+static int expected_error(const uint8_t *p, u64 size, u64 offered)
+{
+	u64 accepted = le(p + 24, 8);
+	unsigned int i;
+
+	if (le(p, 4) == 0)
+		return -71;
+	if (le(p + 8, 4) != size)
+		return -74;
+	for (i = 0; i < 4096; i++)
+		if (((i >= 44 && i < 128) || i >= 656) && p[i])
+			return -74;
+	for (i = 0; i < 64; i++)
+		if (accepted >> i & 1 && !(offered >> i & 1))
+			return -95;
+	if (accepted % 2 == 0)
+		return -61;
+	return le(p + 32, 8) % 4096 ? -22 : 0;
+}
+
+static void state(void)
+{
+	union {
+		struct kvmpv_state st;
+		uint8_t byte[4096];
+	} u;
+	u64 offered = next() & 0x1f, size = 4096;
+	unsigned int pokes = next() % 8, at;
+
+	memset(&u, 0, sizeof(u));
+	u.st.guest_version = 1;
+	u.st.size = 4096;
+	u.st.features_accepted = offered | 1;
+	offered |= next() & 1;
+	while (pokes--) {
+		at = next() | next() << 8;
+		/* most of the time where something is */
+		at = at & 0x8000 ? at % 4096 : at % 160;
+		u.byte[at] ^= next();
+	}
+	if (next() == 0xff)
+		size = next64();
+	require(kvmpv_check_state(&u.st, size, offered) == expected_error(u.byte, size, offered));
+	require(kvmpv_check_size(size) == (size == 4096 ? 0 : size < 4096 ? -28 : -7));
+	require((kvmpv_check_page(size) == 0) == (size % 4096 == 0));
+}
+
+static bool well_formed(const struct kvmpv_state *st)
+{
+	unsigned int i, j;
+
+	if (st->nr_windows < 1 || st->nr_windows > 32)
+		return false;
+	for (i = 0; i < 32; i++) {
+		__int128 start = st->window[i].start, commit = st->window[i].commit;
+
+		if (i >= st->nr_windows) {
+			if (start != 0 || commit != 0)
+				return false;
+			continue;
+		}
+		if (commit - start < 1 || commit - start > 256)
+			return false;
+		for (j = 0; j < i; j++)
+			if (start < (__int128)st->window[j].commit)
+				return false;
+	}
+	return true;
+}
+
+static void require_find(const struct kvmpv_state *st, const struct kvmpv_windows *win, u64 rip)
+{
+	const struct kvmpv_window *w = kvmpv_find_window(win, rip);
+	unsigned int i, found = 32;
+
+	for (i = 0; i < st->nr_windows; i++)
+		if ((__int128)rip - st->window[i].start >= 1 &&
+		    (__int128)rip - st->window[i].commit <= 0)
+			found = i;
+	require(found == 32 ? !w : w == &win->w[found]);
+	require(!w || (w->start == st->window[found].start && w->commit == st->window[found].commit));
+}
+
+static void windows(void)
+{
+	struct kvmpv_state st;
+	struct kvmpv_windows win;
+	unsigned int n = next(), i;
+	u64 at = next() & 1 ? next64() : 0xffffffff81000000, rip;
+	int ret, d;
+
+	memset(&st, 0, sizeof(st));
+	st.nr_windows = n >= 0xf0 ? next64() : n % 34;
+	for (i = 0; i < n % 34 && i < 32; i++) {
+		/* a gap, seldom backwards; a length, seldom wrong */
+		unsigned int gap = next(), len = next();
+
+		st.window[i].start = gap == 0xff ? at - next() : at + gap;
+		st.window[i].commit = st.window[i].start + len + (gap & 1);
+		if (gap == 0xfe)
+			st.window[i].commit = next64();
+		at = st.window[i].commit;
+	}
+	if (next() == 0xff)
+		st.window[next() % 32].start ^= next();
+
+	ret = kvmpv_check_windows(&st, &win);
+	require(ret == (well_formed(&st) ? 0 : -34));
+	if (ret)
+		return;
+	require(win.nr == st.nr_windows);
+	for (i = 0; i < win.nr; i++) {
+		for (d = -2; d <= 2; d++) {
+			require_find(&st, &win, win.w[i].start + d);
+			require_find(&st, &win, win.w[i].commit + d);
+		}
+	}
+	for (i = 0; i < 4; i++) {
+		rip = win.w[next() % win.nr].start + next();
+		require_find(&st, &win, rip);
+	}
+	require_find(&st, &win, 0);
+	require_find(&st, &win, ~0ull);
+	require_find(&st, &win, next64());
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct kvmpv_list list;
+
+	memset(&list, 0, sizeof(list));
+	in = data;
+	in_end = data + size;
+	while (in < in_end) {
+		switch (next() % 4) {
+		case 0:
+		case 1:
+			roots_and_list(&list);
+			break;
+		case 2:
+			state();
+			break;
+		case 3:
+			windows();
+			break;
+		}
+	}
+	return 0;
+}

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What paravirt_table.c takes from the kernel's <linux/types.h>, for userspace. */
+#ifndef KVMPV_UNIT_TYPES_H
+#define KVMPV_UNIT_TYPES_H
+
+#include_next <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef __u64 u64;
+
+#endif

@@ -1,0 +1,567 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Unit tests of host-dkms/src/paravirt_table.c, one function for each topic. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "paravirt_table.h"
+
+#define NR		KVMPV_NR_ENTRIES
+#define TAG		KVMPV_CR3_TAG
+#define OFFERED		((u64)(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3))
+
+static char reason[200];
+
+__attribute__((format(printf, 1, 2)))
+static void fail(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (reason[0])
+		return;
+	va_start(ap, fmt);
+	vsnprintf(reason, sizeof(reason), fmt, ap);
+	va_end(ap);
+}
+
+#define check(cond) do {						\
+	if (!(cond))							\
+		fail("line %d: %s", __LINE__, #cond);			\
+} while (0)
+
+#define check_eq(a, b) do {						\
+	long long a_ = (a), b_ = (b);					\
+	if (a_ != b_)							\
+		fail("line %d: %s is %lld, not %lld", __LINE__, #a, a_, b_); \
+} while (0)
+
+static struct kvmpv_root root(unsigned int n)
+{
+	struct kvmpv_root r = {
+		.pgd = 0x1000ull * n,
+		.hpa = 0x200000ull + 0x1000 * n,
+		.hw = 0x200000ull + 0x1000 * n + TAG,
+	};
+
+	return r;
+}
+
+static bool same(const struct kvmpv_root *a, const struct kvmpv_root *b)
+{
+	return a->pgd == b->pgd && a->hpa == b->hpa && a->hw == b->hw;
+}
+
+/* A list with roots @a, @b, ... (0 ends) in slots 0, 1, ... */
+static struct kvmpv_list list_of(unsigned int n, ...)
+{
+	struct kvmpv_list list = { .used = 0 };
+	struct kvmpv_root want[NR];
+	unsigned int i = 0;
+	va_list ap;
+
+	va_start(ap, n);
+	for (; n; n = va_arg(ap, unsigned int))
+		want[i++] = root(n);
+	va_end(ap);
+	kvmpv_list_update(&list, want, i);
+	return list;
+}
+
+static bool slot_is(const struct kvmpv_list *list, unsigned int i, unsigned int n)
+{
+	struct kvmpv_root r = root(n);
+
+	if (!n)
+		return !(list->used & (1u << i));
+	return (list->used & (1u << i)) && same(&list->slot[i], &r);
+}
+
+#define slots_are(l, a, b, c, d) \
+	(slot_is(l, 0, a) && slot_is(l, 1, b) && slot_is(l, 2, c) && \
+	 slot_is(l, 3, d) && (l)->used < 16)
+
+static void select_takes_all(void)
+{
+	struct kvmpv_root cand[NR], out[NR];
+	unsigned int nr, i;
+
+	for (i = 0; i < NR; i++)
+		cand[i] = root(i + 1);
+	for (nr = 1; nr <= NR; nr++) {
+		memset(out, 0, sizeof(out));
+		check_eq(kvmpv_select_roots(cand, nr, cand[0].hw, out), nr);
+		for (i = 0; i < nr; i++)
+			check(same(&out[i], &cand[i]));
+		for (; i < NR; i++)
+			check(!out[i].hpa);
+	}
+}
+
+static void select_needs_the_current_root(void)
+{
+	struct kvmpv_root cand[NR] = { root(1), root(2), root(3), root(4) };
+	struct kvmpv_root out[NR];
+
+	check_eq(kvmpv_select_roots(cand, NR, cand[1].hw, out), 0);
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw | 1, out), 0);
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw & ~TAG, out), 0);
+	cand[0].pgd |= TAG;
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), 0);
+	cand[0] = root(1);
+	cand[0].hpa = 0;
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), 0);
+	cand[0] = root(1);
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), NR);
+}
+
+static void select_skips(void)
+{
+	struct kvmpv_root cand[NR] = { root(1), root(2), root(3), root(4) };
+	struct kvmpv_root out[NR];
+
+	cand[1].hpa = 0;
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), 3);
+	check(same(&out[0], &cand[0]) && same(&out[1], &cand[2]) && same(&out[2], &cand[3]));
+	cand[1] = root(2);
+	cand[3].pgd |= TAG;
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), 3);
+	check(same(&out[1], &cand[1]) && same(&out[2], &cand[2]));
+	/* bits beside the tag bit are the guest's */
+	cand[3].pgd = root(4).pgd | TAG << 1 | TAG >> 1;
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), NR);
+}
+
+static void select_publishes_one_of_equals(void)
+{
+	struct kvmpv_root cand[NR] = { root(1), root(2), root(2), root(1) };
+	struct kvmpv_root out[NR];
+
+	cand[2].pgd |= 0x8;	/* PWT: another PGD, the same hardware value */
+	cand[3].pgd |= 0x10;	/* PCD */
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), 2);
+	check(same(&out[0], &cand[0]) && same(&out[1], &cand[1]));
+	/* one page under two PCIDs is two roots */
+	cand[2].hw |= 2;
+	check_eq(kvmpv_select_roots(cand, NR, cand[0].hw, out), 3);
+}
+
+static void update_fills_and_empties(void)
+{
+	struct kvmpv_root want[NR] = { root(1), root(2), root(3), root(4) };
+	struct kvmpv_list list = { .used = 0 };
+
+	check(!kvmpv_list_update(&list, want, 0));
+	check(kvmpv_list_update(&list, want, NR));
+	check(slots_are(&list, 1, 2, 3, 4));
+	check(kvmpv_list_update(&list, want, 2));
+	check(slots_are(&list, 1, 2, 0, 0));
+	check(kvmpv_list_update(&list, want, 3));
+	check(slots_are(&list, 1, 2, 3, 0));
+	check(kvmpv_list_update(&list, want, 0));
+	check(slots_are(&list, 0, 0, 0, 0));
+	check(!kvmpv_list_update(&list, want, 0));
+}
+
+static void update_sees_no_change(void)
+{
+	struct kvmpv_root want[NR] = { root(3), root(1), root(4), root(2) };
+	struct kvmpv_list list = list_of(1, 2, 3, 4, 0), before;
+
+	memcpy(&before, &list, sizeof(list));
+	check(!kvmpv_list_update(&list, want, NR));
+	check(!memcmp(&before, &list, sizeof(list)));
+}
+
+static void update_keeps_slots(void)
+{
+	struct kvmpv_root a[NR] = { root(4), root(5), root(1), root(3) };
+	struct kvmpv_root b[NR] = { root(6), root(7), root(5) };
+	struct kvmpv_root c[NR] = { root(8), root(6), root(7), root(5) };
+	struct kvmpv_list list = list_of(1, 2, 3, 4, 0);
+
+	check(kvmpv_list_update(&list, a, 4));
+	check(slots_are(&list, 1, 5, 3, 4));
+	check(kvmpv_list_update(&list, b, 3));
+	check(slots_are(&list, 6, 5, 7, 0));
+	check(kvmpv_list_update(&list, c, 4));
+	check(slots_are(&list, 6, 5, 7, 8));
+	check(kvmpv_list_update(&list, &c[2], 1));
+	check(slots_are(&list, 0, 0, 7, 0));
+	check(kvmpv_list_update(&list, b, 3));
+	check(slots_are(&list, 6, 5, 7, 0));
+}
+
+/* The slot that became free still holds the old values: they must not count. */
+static void update_ignores_free_slots(void)
+{
+	struct kvmpv_root want[NR] = { root(2), root(1) };
+	struct kvmpv_list list = list_of(1, 2, 0);
+
+	check(kvmpv_list_update(&list, want, 1));
+	check(slots_are(&list, 0, 2, 0, 0));
+	check(kvmpv_list_update(&list, want, 2));
+	check(slots_are(&list, 1, 2, 0, 0));
+	list.slot[2] = root(1);
+	list.used = 1u << 2;
+	check(!kvmpv_list_update(&list, &want[1], 1));
+	check(slots_are(&list, 0, 0, 1, 0));
+}
+
+static void update_compares_every_member(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		struct kvmpv_list list = list_of(1, 2, 0);
+		struct kvmpv_root want[NR] = { root(1), root(2) };
+
+		*(i == 0 ? &want[1].pgd : i == 1 ? &want[1].hpa : &want[1].hw) ^= 0x8;
+		check(kvmpv_list_update(&list, want, 2));
+		check(slot_is(&list, 0, 1) && same(&list.slot[1], &want[1]));
+		check(!kvmpv_list_update(&list, want, 2));
+	}
+}
+
+static void find_by_hardware_value(void)
+{
+	struct kvmpv_list list = list_of(1, 2, 3, 4, 0);
+	struct kvmpv_root one = root(3);
+	unsigned int i;
+
+	for (i = 0; i < NR; i++)
+		check(kvmpv_list_find(&list, root(i + 1).hw) == &list.slot[i]);
+	check(!kvmpv_list_find(&list, root(5).hw));
+	check(!kvmpv_list_find(&list, root(1).hw | 1));
+	check(!kvmpv_list_find(&list, root(1).hpa));
+	check(!kvmpv_list_find(&list, 0));
+	kvmpv_list_update(&list, &one, 1);
+	check(kvmpv_list_find(&list, root(3).hw) == &list.slot[2]);
+	for (i = 1; i <= NR; i++)
+		if (i != 3)
+			check(!kvmpv_list_find(&list, root(i).hw));
+	list.used = 0;
+	check(!kvmpv_list_find(&list, root(3).hw));
+}
+
+static void entries_show_the_list(void)
+{
+	struct kvmpv_list list = list_of(1, 2, 3, 0);
+	struct kvmpv_root want[2] = { root(1), root(3) };
+	struct kvmpv_entry e[NR];
+	unsigned int i;
+	u64 flag;
+
+	kvmpv_list_update(&list, want, 2);
+	for (flag = 0; ; flag = 1ull << 63) {
+		memset(e, 0x55, sizeof(e));
+		kvmpv_list_entries(&list, flag, e);
+		for (i = 0; i < NR; i++) {
+			if (i == 0 || i == 2) {
+				check(e[i].guest_cr3 == root(i + 1).pgd);
+				check(e[i].host_cr3 == (root(i + 1).hw | flag));
+			} else {
+				check(e[i].guest_cr3 == KVMPV_CR3_NONE);
+				check(e[i].host_cr3 == 0);
+			}
+		}
+		if (flag)
+			break;
+	}
+}
+
+static void page_alignment(void)
+{
+	unsigned int bit;
+
+	check_eq(kvmpv_check_page(0), 0);
+	check_eq(kvmpv_check_page(4096), 0);
+	check_eq(kvmpv_check_page(0 - 4096ull), 0);
+	check_eq(kvmpv_check_page(4095), -KVMPV_EINVAL);
+	for (bit = 0; bit < 64; bit++)
+		check_eq(kvmpv_check_page(1ull << bit), bit < 12 ? -KVMPV_EINVAL : 0);
+}
+
+static void size_argument(void)
+{
+	check_eq(kvmpv_check_size(4096), 0);
+	check_eq(kvmpv_check_size(4095), -KVMPV_ENOSPC);
+	check_eq(kvmpv_check_size(0), -KVMPV_ENOSPC);
+	check_eq(kvmpv_check_size(4097), -KVMPV_E2BIG);
+	check_eq(kvmpv_check_size(4096 + (1ull << 32)), -KVMPV_E2BIG);
+	check_eq(kvmpv_check_size(~0ull), -KVMPV_E2BIG);
+}
+
+static struct kvmpv_state good_state(void)
+{
+	struct kvmpv_state st;
+
+	memset(&st, 0, sizeof(st));
+	st.guest_version = 1;
+	st.size = sizeof(st);
+	st.features_accepted = KVMPV_F_CR3_CACHE;
+	st.table_gpa = 0x5000;
+	st.nr_windows = 1;
+	st.window[0].start = 0xffffffff81000000;
+	st.window[0].commit = 0xffffffff81000020;
+	return st;
+}
+
+/* Also says which bytes are reserved, once more and from the specification. */
+static void state_every_byte(void)
+{
+	struct kvmpv_state st = good_state();
+	unsigned char *byte = (unsigned char *)&st;
+	unsigned int i, bit;
+
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	for (i = 0; i < 4096; i++) {
+		for (bit = 0; bit < 8; bit++) {
+			int want = 0;
+
+			byte[i] ^= 1u << bit;
+			if (i < 4)
+				want = i || bit ? 0 : -KVMPV_EPROTO;
+			else if (i >= 8 && i < 12)
+				want = -KVMPV_EBADMSG;
+			else if (i == 24 && bit == 0)
+				want = -KVMPV_ENODATA;
+			else if (i == 24 && bit == 1)
+				want = 0;
+			else if (i >= 24 && i < 32)
+				want = -KVMPV_EOPNOTSUPP;
+			else if (i == 32 || (i == 33 && bit < 4))
+				want = -KVMPV_EINVAL;
+			else if ((i >= 44 && i < 128) || i >= 656)
+				want = -KVMPV_EBADMSG;
+			if (kvmpv_check_state(&st, 4096, OFFERED) != want)
+				fail("byte %u bit %u: not %d", i, bit, want);
+			byte[i] ^= 1u << bit;
+		}
+	}
+}
+
+static void state_values(void)
+{
+	struct kvmpv_state st = good_state();
+
+	st.guest_version = 0xffffffff;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	check_eq(kvmpv_check_state(&st, 4097, OFFERED), -KVMPV_EBADMSG);
+	/* st.size has 32 bits, the argument 64 */
+	check_eq(kvmpv_check_state(&st, 4096 + (1ull << 32), OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, 0), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE), 0);
+	st.features_accepted = OFFERED;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE), -KVMPV_EOPNOTSUPP);
+	st.features_accepted = 1ull << 63 | KVMPV_F_CR3_CACHE;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EOPNOTSUPP);
+	st.features_accepted = KVMPV_F_LOAD_CR3;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_ENODATA);
+	st.features_accepted = 0;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_ENODATA);
+}
+
+/* Everything is wrong; put right in the order of the specification. */
+static void state_order_of_checks(void)
+{
+	struct kvmpv_state st = good_state();
+
+	st.guest_version = 0;
+	st.reserved2[429] = 1;
+	st.features_accepted = KVMPV_F_FLUSH;
+	st.table_gpa = 1;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EPROTO);
+	st.guest_version = 1;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	st.reserved2[429] = 0;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EOPNOTSUPP);
+	st.features_accepted = 0;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_ENODATA);
+	st.features_accepted = KVMPV_F_CR3_CACHE;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EINVAL);
+	st.table_gpa = 0;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+}
+
+/* check_windows() with windows given as start, commit, ...; ends at commit 0 */
+static int windows(struct kvmpv_windows *win, ...)
+{
+	struct kvmpv_state st = good_state();
+	u64 start, commit;
+	va_list ap;
+
+	st.nr_windows = 0;
+	va_start(ap, win);
+	while ((start = va_arg(ap, u64)), (commit = va_arg(ap, u64))) {
+		st.window[st.nr_windows].start = start;
+		st.window[st.nr_windows++].commit = commit;
+	}
+	va_end(ap);
+	return kvmpv_check_windows(&st, win);
+}
+
+#define END		0ull, 0ull
+
+static void windows_boundaries(void)
+{
+	struct kvmpv_windows win;
+
+	check_eq(windows(&win, 0x1000ull, 0x1020ull, 0x2000ull, 0x2001ull, END), 0);
+	check_eq(win.nr, 2);
+	check(win.low == 0x1000 && win.high == 0x2001);
+	check(!kvmpv_find_window(&win, 0));
+	check(!kvmpv_find_window(&win, 0xfff));
+	check(!kvmpv_find_window(&win, 0x1000));	/* start: exclusive */
+	check(kvmpv_find_window(&win, 0x1001) == &win.w[0]);
+	check(kvmpv_find_window(&win, 0x101f) == &win.w[0]);
+	check(kvmpv_find_window(&win, 0x1020) == &win.w[0]);	/* commit: inclusive */
+	check(!kvmpv_find_window(&win, 0x1021));
+	check(!kvmpv_find_window(&win, 0x1fff));
+	check(!kvmpv_find_window(&win, 0x2000));
+	check(kvmpv_find_window(&win, 0x2001) == &win.w[1]);
+	check(!kvmpv_find_window(&win, 0x2002));
+	check(!kvmpv_find_window(&win, ~0ull));
+	check(win.w[0].start == 0x1000 && win.w[0].commit == 0x1020);
+}
+
+static void windows_that_touch(void)
+{
+	struct kvmpv_windows win;
+
+	check_eq(windows(&win, 0x1000ull, 0x1010ull, 0x1010ull, 0x1020ull, END), 0);
+	check(kvmpv_find_window(&win, 0x1010) == &win.w[0]);
+	check(kvmpv_find_window(&win, 0x1011) == &win.w[1]);
+	check_eq(windows(&win, 0x1000ull, 0x1010ull, 0x100full, 0x1020ull, END), -KVMPV_ERANGE);
+}
+
+static void windows_order(void)
+{
+	struct kvmpv_windows win;
+
+	check_eq(windows(&win, 0x2000ull, 0x2010ull, 0x1000ull, 0x1010ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0x1000ull, 0x1010ull, 0x1000ull, 0x1010ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0x1000ull, 0x1040ull, 0x1010ull, 0x1020ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0x1000ull, 0x1010ull, 0x3000ull, 0x3010ull,
+			 0x2000ull, 0x2010ull, END), -KVMPV_ERANGE);
+}
+
+static void windows_length(void)
+{
+	struct kvmpv_windows win;
+
+	check_eq(windows(&win, 0x1000ull, 0x1001ull, END), 0);
+	check_eq(windows(&win, 0x1000ull, 0x1100ull, END), 0);
+	check_eq(windows(&win, 0x1000ull, 0x1101ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0x1000ull, 0x1000ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0x1000ull, 0x0fffull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0x1000ull, 0x1000ull + (1ull << 32), END), -KVMPV_ERANGE);
+}
+
+static void windows_number(void)
+{
+	struct kvmpv_state st = good_state();
+	struct kvmpv_windows win;
+	unsigned int i;
+
+	st.nr_windows = 0;
+	check_eq(kvmpv_check_windows(&st, &win), -KVMPV_ERANGE);
+	memset(st.window, 0, sizeof(st.window));
+	check_eq(kvmpv_check_windows(&st, &win), -KVMPV_ERANGE);
+	for (i = 0; i < KVMPV_NR_WINDOWS; i++) {
+		st.window[i].start = 0x1000 * (i + 1);
+		st.window[i].commit = 0x1000 * (i + 1) + 8;
+		st.nr_windows = i + 1;
+		check_eq(kvmpv_check_windows(&st, &win), 0);
+		check_eq(win.nr, i + 1);
+		check(win.high == st.window[i].commit);
+		check(kvmpv_find_window(&win, 0x1000 * (i + 1) + 8) == &win.w[i]);
+		st.nr_windows = i + 2;	/* the next one is 0, or the 33rd */
+		check_eq(kvmpv_check_windows(&st, &win), -KVMPV_ERANGE);
+		st.nr_windows = i;	/* the last one is past the end, not 0 */
+		check_eq(kvmpv_check_windows(&st, &win), -KVMPV_ERANGE);
+	}
+	st.nr_windows = 0xffffffff;
+	check_eq(kvmpv_check_windows(&st, &win), -KVMPV_ERANGE);
+
+	st = good_state();
+	st.window[31].start = 1;
+	check_eq(kvmpv_check_windows(&st, &win), -KVMPV_ERANGE);
+	st.window[31].start = 0;
+	st.window[31].commit = 1;
+	check_eq(kvmpv_check_windows(&st, &win), -KVMPV_ERANGE);
+}
+
+static void windows_at_the_ends(void)
+{
+	struct kvmpv_windows win;
+
+	check_eq(windows(&win, ~0ull - 256, ~0ull, END), 0);
+	check(kvmpv_find_window(&win, ~0ull) == &win.w[0]);
+	check(!kvmpv_find_window(&win, ~0ull - 256));
+	check(!kvmpv_find_window(&win, 0));
+	check_eq(windows(&win, ~0ull - 257, ~0ull, END), -KVMPV_ERANGE);
+	/* past the end: commit is a small number */
+	check_eq(windows(&win, ~0ull - 15, 0x10ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, ~0ull, 1ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0ull, 1ull, END), 0);
+	check(!kvmpv_find_window(&win, 0));
+	check(kvmpv_find_window(&win, 1) == &win.w[0]);
+}
+
+static void no_windows_yet(void)
+{
+	struct kvmpv_windows win;
+
+	memset(&win, 0, sizeof(win));
+	check(!kvmpv_find_window(&win, 0));
+	check(!kvmpv_find_window(&win, 1));
+	check(!kvmpv_find_window(&win, ~0ull));
+}
+
+static const struct {
+	const char *text;
+	void (*run)(void);
+} tests[] = {
+	{ "select: every valid root, in order", select_takes_all },
+	{ "select: nothing unless the current root is what is loaded", select_needs_the_current_root },
+	{ "select: previous roots that may not be published", select_skips },
+	{ "select: one of several with the same hardware value", select_publishes_one_of_equals },
+	{ "update: fills, shrinks, empties", update_fills_and_empties },
+	{ "update: the same set in another order is no change", update_sees_no_change },
+	{ "update: what stays keeps its slot", update_keeps_slots },
+	{ "update: a free slot's old root does not count", update_ignores_free_slots },
+	{ "update: pgd, hpa and hw all count", update_compares_every_member },
+	{ "find: by hardware value, used slots only", find_by_hardware_value },
+	{ "entries: those of the list, with the flag", entries_show_the_list },
+	{ "page: alignment, every bit", page_alignment },
+	{ "size: exactly a page", size_argument },
+	{ "state: every bit of every byte", state_every_byte },
+	{ "state: versions, sizes, features", state_values },
+	{ "state: order of checks", state_order_of_checks },
+	{ "windows: start exclusive, commit inclusive", windows_boundaries },
+	{ "windows: may touch, not overlap", windows_that_touch },
+	{ "windows: ascending order", windows_order },
+	{ "windows: length 1 to 256", windows_length },
+	{ "windows: 1 to 32, the others zero", windows_number },
+	{ "windows: at both ends of the address space", windows_at_the_ends },
+	{ "windows: none registered", no_windows_yet },
+};
+
+int main(void)
+{
+	unsigned int i;
+	int bad = 0;
+
+	for (i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		reason[0] = 0;
+		tests[i].run();
+		if (reason[0]) {
+			printf("not ok - %s # %s\n", tests[i].text, reason);
+			bad = 1;
+		} else {
+			printf("ok - %s\n", tests[i].text);
+		}
+	}
+	return bad;
+}
