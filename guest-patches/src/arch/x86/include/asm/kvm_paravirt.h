@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* kvm-paravirt, guest side; see Documentation/admin-guide/kernel-parameters.txt */
+#ifndef _ASM_X86_KVM_PARAVIRT_H
+#define _ASM_X86_KVM_PARAVIRT_H
+
+#include <linux/types.h>
+#include <asm/cpufeature.h>
+#include <asm/ptrace.h>
+
+#ifdef CONFIG_KVM_PARAVIRT_GUEST
+
+#include <uapi/asm/kvm_paravirt.h>
+
+/* What happened on a CPU, since boot. */
+struct kvmpv_counters {
+	u64 hit;		/* CR3 loaded from the table, no exit */
+	u64 miss;		/* LOAD_CR3: one exit, no flush */
+	u64 flush;		/* MOV to CR3 because a flush was due */
+	u64 native;		/* MOV to CR3 because the host could not help */
+	u64 registered;		/* times REGISTER succeeded */
+	u64 refused;		/* times a call was refused */
+};
+
+DECLARE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
+DECLARE_PER_CPU(struct kvmpv_state, kvmpv_state);
+
+extern const char kvmpv_cr3_start[], kvmpv_cr3_commit[], kvmpv_cr3_miss[];
+
+bool __kvmpv_load_cr3(const struct kvmpv_table *table, unsigned long cr3);
+bool kvmpv_load_cr3(unsigned long cr3);
+int kvmpv_cr3_cpu_init(void);
+void kvmpv_cr3_cpu_offline(void);
+
+static __always_inline void kvmpv_count_flush(void)
+{
+	this_cpu_inc(kvmpv_counters.flush);
+}
+
+/**
+ * kvmpv_hypercall2() - call the host
+ * @nr: KVMPV_HC_*
+ * @a0: first argument
+ * @a1: second argument
+ *
+ * kvm_hypercall2() is VMCALL before alternatives are applied, on AMD CPUs too,
+ * which is when the boot CPU probes; static_cpu_has() is right at all times.
+ *
+ * Context: any.
+ * Return: the host's answer, negative KVMPV_E* if it is refused.
+ */
+static __always_inline long kvmpv_hypercall2(unsigned int nr, unsigned long a0,
+					     unsigned long a1)
+{
+	long ret;
+
+	if (static_cpu_has(X86_FEATURE_VMMCALL))
+		asm volatile("vmmcall" : "=a" (ret)
+			     : "a" (nr), "b" (a0), "c" (a1) : "memory");
+	else
+		asm volatile("vmcall" : "=a" (ret)
+			     : "a" (nr), "b" (a0), "c" (a1) : "memory");
+	return ret;
+}
+
+/**
+ * kvmpv_fixup_ip() - entry of NMI, #MC and #DB
+ * @regs: what was interrupted
+ *
+ * The handler may exit, and the host may then change the table: what the
+ * interrupted lookup holds in a register is stale. It goes on as a miss. Not
+ * from the start, or single-stepping would never leave the lookup.
+ */
+static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
+{
+	if (cpu_feature_enabled(X86_FEATURE_KVM_CR3_CACHE) &&
+	    regs->ip > (unsigned long)kvmpv_cr3_start &&
+	    regs->ip <= (unsigned long)kvmpv_cr3_commit)
+		regs->ip = (unsigned long)kvmpv_cr3_miss;
+}
+
+void kvmpv_guest_init(void);
+void kvmpv_guest_cpu_init(void);
+void kvmpv_guest_cpu_offline(void);
+
+extern unsigned int kvmpv_host_version;
+extern unsigned long kvmpv_offered, kvmpv_used;
+extern const char *kvmpv_reason;
+
+#else /* !CONFIG_KVM_PARAVIRT_GUEST */
+
+static inline bool kvmpv_load_cr3(unsigned long cr3) { return false; }
+static inline void kvmpv_count_flush(void) { }
+static inline void kvmpv_fixup_ip(struct pt_regs *regs) { }
+static inline void kvmpv_guest_init(void) { }
+static inline void kvmpv_guest_cpu_init(void) { }
+static inline void kvmpv_guest_cpu_offline(void) { }
+
+#endif /* CONFIG_KVM_PARAVIRT_GUEST */
+#endif /* _ASM_X86_KVM_PARAVIRT_H */

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt: the option kvm_paravirt=, and what the host offers.
+ *
+ * Each mechanism is in a file of its own and falls back by itself, call by
+ * call, when the host does not (or no longer) help.
+ */
+#define pr_fmt(fmt) "kvm-paravirt: " fmt
+
+#include <linux/cc_platform.h>
+#include <linux/init.h>
+#include <linux/kernel.h>
+#include <linux/kvm_para.h>
+#include <linux/printk.h>
+#include <linux/string.h>
+
+#include <asm/kvm_paravirt.h>
+
+/* What this kernel needs for its CR3 cache: see kvmpv_load_cr3_miss(). */
+#define KVMPV_CR3_NEEDS	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
+
+unsigned int kvmpv_host_version __ro_after_init;
+unsigned long kvmpv_offered __ro_after_init;
+unsigned long kvmpv_used __ro_after_init;
+const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
+
+static bool kvmpv_given __initdata;
+static bool kvmpv_want_cr3 __initdata;
+
+static int __init kvmpv_setup(char *val)
+{
+	char *word;
+	bool on;
+
+	if (!val)
+		return -EINVAL;
+	if (!kstrtobool(val, &on)) {
+		kvmpv_given = on;
+		kvmpv_want_cr3 = on;
+		return 0;
+	}
+	kvmpv_given = true;
+	while ((word = strsep(&val, ",")) != NULL) {
+		if (!strcmp(word, "cr3"))
+			kvmpv_want_cr3 = true;
+		else
+			pr_warn("kvm_paravirt=: '%s' is not known\n", word);
+	}
+	return 0;
+}
+early_param("kvm_paravirt", kvmpv_setup);
+
+/* Why the CR3 cache is not for this kernel, or NULL. */
+static const char * __init kvmpv_why_no_cr3(void)
+{
+	if (!kvmpv_want_cr3)
+		return "cr3 is not in the list of kvm_paravirt=";
+	/* Entry code loads CR3 on its own, and reads it: no entry would hit. */
+	if (boot_cpu_has(X86_FEATURE_PTI))
+		return "page table isolation is on";
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		return "guest memory is encrypted";
+	if ((kvmpv_offered & KVMPV_CR3_NEEDS) != KVMPV_CR3_NEEDS)
+		return "the host does not offer it";
+	return NULL;
+}
+
+/**
+ * kvmpv_guest_init() - probe the host
+ *
+ * Context: boot CPU, before alternatives are applied.
+ */
+void __init kvmpv_guest_init(void)
+{
+	long version, offered;
+
+	if (!kvmpv_given)
+		return;
+
+	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
+	if (version < 1) {
+		kvmpv_reason = "the host does not know kvm-paravirt";
+		pr_info("not offered by the host, full emulation\n");
+		return;
+	}
+	kvmpv_host_version = version;
+	offered = kvmpv_hypercall2(KVMPV_HC_FEATURES, 0, 0);
+	kvmpv_offered = offered > 0 ? offered : 0;
+	kvmpv_reason = kvmpv_why_no_cr3();
+	if (kvmpv_reason)
+		pr_info("host ABI v%u: cr3-cache off, %s\n",
+			kvmpv_host_version, kvmpv_reason);
+	else
+		kvmpv_used = KVMPV_CR3_NEEDS;
+}
+
+/* The boot CPU decides: all later CPUs find the feature bit set or not. */
+static void __init kvmpv_boot_cpu_init(void)
+{
+	int r = kvmpv_cr3_cpu_init();
+
+	if (r) {
+		kvmpv_used = 0;
+		kvmpv_reason = "the host refused the registration";
+		pr_info("host ABI v%u: cr3-cache off, REGISTER answered %d\n",
+			kvmpv_host_version, r);
+		return;
+	}
+	setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
+	pr_info("host ABI v%u: cr3-cache(%d)\n", kvmpv_host_version,
+		KVMPV_NR_ENTRIES);
+}
+
+/**
+ * kvmpv_guest_cpu_init() - a CPU comes up, or back from suspend
+ *
+ * Context: interrupts off.
+ */
+void __ref kvmpv_guest_cpu_init(void)
+{
+	int r;
+
+	if (!kvmpv_used)
+		return;
+	if (system_state < SYSTEM_SCHEDULING) {
+		kvmpv_boot_cpu_init();
+		return;
+	}
+	r = kvmpv_cr3_cpu_init();
+	if (r)
+		pr_info("CPU %d: REGISTER answered %d\n", smp_processor_id(), r);
+}
+
+/**
+ * kvmpv_guest_cpu_offline() - a CPU or this kernel goes away
+ *
+ * Context: interrupts off.
+ */
+void kvmpv_guest_cpu_offline(void)
+{
+	if (kvmpv_used)
+		kvmpv_cr3_cpu_offline();
+}

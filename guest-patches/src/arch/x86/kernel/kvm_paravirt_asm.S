@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#include <linux/linkage.h>
+#include <asm/nospec-branch.h>
+#include <uapi/asm/kvm_paravirt.h>
+
+.section .noinstr.text, "ax"
+/*
+ * bool __kvmpv_load_cr3(const struct kvmpv_table *table, unsigned long cr3)
+ *
+ * Loads the host's value for @cr3, if the table has one. Interrupts are off.
+ *
+ * The code after kvmpv_cr3_start up to and including the instruction at
+ * kvmpv_cr3_commit is a restart window: a VM exit in it goes on at the start,
+ * because the host may change the table at any exit. Nothing but %rax and the
+ * flags is written in it. The entry code of NMI, #MC and #DB sends it to
+ * kvmpv_cr3_miss.
+ *
+ * Serializing where it succeeds, like any MOV to CR3: membarrier relies on it.
+ */
+SYM_FUNC_START(__kvmpv_load_cr3)
+SYM_INNER_LABEL(kvmpv_cr3_start, SYM_L_GLOBAL)
+	movq	%rdi, %rax
+	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
+	je	.Lhit
+.rept KVMPV_NR_ENTRIES - 1
+	addq	$KVMPV_ENTRY_SIZE, %rax
+	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
+	je	.Lhit
+.endr
+SYM_INNER_LABEL(kvmpv_cr3_miss, SYM_L_GLOBAL)
+	xorl	%eax, %eax
+	RET
+.Lhit:
+	movq	KVMPV_ENTRY_HOST_CR3(%rax), %rax
+SYM_INNER_LABEL(kvmpv_cr3_commit, SYM_L_GLOBAL)
+	movq	%rax, %cr3
+	movl	$1, %eax
+	RET
+SYM_FUNC_END(__kvmpv_load_cr3)

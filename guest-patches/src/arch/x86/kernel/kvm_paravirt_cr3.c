@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt: CR3 loads without exits.
+ *
+ * The host keeps a table of up to four of its shadow roots in a page of each
+ * CPU, and lets the CPU load them without an exit. load_new_mm_cr3() asks here
+ * when no flush is due; a miss costs one exit, as any MOV to CR3 does.
+ *
+ * A registration can be lost at any time (live migration, a restored snapshot,
+ * a reset of the VM). The table is then empty, the next miss is told so, and
+ * the CPU registers anew.
+ */
+#include <linux/build_bug.h>
+#include <linux/jiffies.h>
+#include <linux/percpu.h>
+
+#include <asm/kvm_paravirt.h>
+#include <asm/pgtable_types.h>
+
+static_assert(sizeof(struct kvmpv_state) == PAGE_SIZE);
+static_assert(sizeof(struct kvmpv_table) == PAGE_SIZE);
+static_assert(sizeof(struct kvmpv_entry) == KVMPV_ENTRY_SIZE);
+static_assert(offsetof(struct kvmpv_entry, guest_cr3) == KVMPV_ENTRY_GUEST_CR3);
+static_assert(offsetof(struct kvmpv_entry, host_cr3) == KVMPV_ENTRY_HOST_CR3);
+
+/* A host that does not know the calls is asked again at most this often. */
+#define KVMPV_RETRY	(HZ / 2)
+
+enum kvmpv_mode {
+	KVMPV_OFF,		/* not registered, and not to be */
+	KVMPV_LOST,		/* the host did not want it: try later */
+	KVMPV_ON,
+};
+
+struct kvmpv_cpu {
+	enum kvmpv_mode mode;
+	unsigned long retry;	/* jiffies */
+};
+
+static DEFINE_PER_CPU(struct kvmpv_cpu, kvmpv_cpu);
+static DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_table, kvmpv_table);
+DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
+DEFINE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
+
+static int kvmpv_register(void)
+{
+	struct kvmpv_state *state = this_cpu_ptr(&kvmpv_state);
+	unsigned long gpa = slow_virt_to_phys(state);
+	long r;
+
+	state->guest_version = KVMPV_ABI_VERSION;
+	state->size = sizeof(*state);
+	state->features_accepted = KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
+	state->table_gpa = slow_virt_to_phys(this_cpu_ptr(&kvmpv_table));
+	state->nr_windows = 1;
+	state->window[0].start = (unsigned long)kvmpv_cr3_start;
+	state->window[0].commit = (unsigned long)kvmpv_cr3_commit;
+
+	r = kvmpv_hypercall2(KVMPV_HC_REGISTER, gpa, sizeof(*state));
+	if (r == -KVMPV_EEXIST) {
+		/* Left over from the kernel that started this one. */
+		kvmpv_hypercall2(KVMPV_HC_UNREGISTER, 0, 0);
+		r = kvmpv_hypercall2(KVMPV_HC_REGISTER, gpa, sizeof(*state));
+	}
+	if (r)
+		this_cpu_inc(kvmpv_counters.refused);
+	else
+		this_cpu_inc(kvmpv_counters.registered);
+	return r;
+}
+
+/**
+ * kvmpv_cr3_cpu_init() - register this CPU
+ *
+ * If the host refuses, it is asked again from time to time.
+ *
+ * Context: interrupts off.
+ * Return: 0 or the host's error, KVMPV_E*, negative.
+ */
+int kvmpv_cr3_cpu_init(void)
+{
+	int r = kvmpv_register();
+
+	this_cpu_write(kvmpv_cpu.retry, jiffies + KVMPV_RETRY);
+	this_cpu_write(kvmpv_cpu.mode, r ? KVMPV_LOST : KVMPV_ON);
+	return r;
+}
+
+/**
+ * kvmpv_cr3_cpu_offline() - unregister this CPU
+ *
+ * The host writes nothing into this kernel's memory afterwards: offline CPUs,
+ * suspend, kexec, crash dumps.
+ *
+ * Context: interrupts off.
+ */
+void kvmpv_cr3_cpu_offline(void)
+{
+	if (this_cpu_read(kvmpv_cpu.mode) == KVMPV_OFF)
+		return;
+	this_cpu_write(kvmpv_cpu.mode, KVMPV_OFF);
+	kvmpv_hypercall2(KVMPV_HC_UNREGISTER, 0, 0);
+}
+
+static noinline bool kvmpv_load_cr3_miss(unsigned long cr3)
+{
+	enum kvmpv_mode mode = this_cpu_read(kvmpv_cpu.mode);
+	long r;
+
+	if (mode == KVMPV_ON) {
+		r = kvmpv_hypercall2(KVMPV_HC_LOAD_CR3, cr3,
+				     KVMPV_LOAD_CR3_NOFLUSH);
+		if (!r) {
+			this_cpu_inc(kvmpv_counters.miss);
+			return true;
+		}
+		this_cpu_inc(kvmpv_counters.refused);
+		/* A host that knows the call but not this vCPU: register now. */
+		this_cpu_write(kvmpv_cpu.retry, r == -KVMPV_ENOENT ?
+						jiffies : jiffies + KVMPV_RETRY);
+		mode = KVMPV_LOST;
+		this_cpu_write(kvmpv_cpu.mode, mode);
+	}
+	if (mode == KVMPV_LOST &&
+	    time_after_eq(jiffies, this_cpu_read(kvmpv_cpu.retry)))
+		kvmpv_cr3_cpu_init();
+	this_cpu_inc(kvmpv_counters.native);
+	return false;
+}
+
+/**
+ * kvmpv_load_cr3() - load CR3, no flush needed
+ * @cr3: the value, without CR3_NOFLUSH
+ *
+ * Context: interrupts off; as serializing as a MOV to CR3 if it returns true.
+ * Return: false if the caller has to load it.
+ */
+bool kvmpv_load_cr3(unsigned long cr3)
+{
+	if (likely(__kvmpv_load_cr3(this_cpu_ptr(&kvmpv_table), cr3))) {
+		this_cpu_inc(kvmpv_counters.hit);
+		return true;
+	}
+	return kvmpv_load_cr3_miss(cr3);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt: what an administrator can see. /sys/kernel/kvm_paravirt/ says
+ * what is in use and why not, debugfs kvm_paravirt/ has counters.
+ */
+#include <linux/debugfs.h>
+#include <linux/init.h>
+#include <linux/kobject.h>
+#include <linux/kvm_para.h>
+#include <linux/percpu.h>
+#include <linux/sysfs.h>
+
+#include <asm/kvm_paravirt.h>
+
+static ssize_t host_version_show(struct kobject *kobj,
+				 struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%u\n", kvmpv_host_version);
+}
+static struct kobj_attribute host_version_attr = __ATTR_RO(host_version);
+
+static ssize_t features_offered_show(struct kobject *kobj,
+				     struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "0x%lx\n", kvmpv_offered);
+}
+static struct kobj_attribute features_offered_attr = __ATTR_RO(features_offered);
+
+static ssize_t features_used_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "0x%lx\n", kvmpv_used);
+}
+static struct kobj_attribute features_used_attr = __ATTR_RO(features_used);
+
+static ssize_t cr3_cache_show(struct kobject *kobj,
+			      struct kobj_attribute *attr, char *buf)
+{
+	if (kvmpv_reason)
+		return sysfs_emit(buf, "off: %s\n", kvmpv_reason);
+	return sysfs_emit(buf, "on\n");
+}
+static struct kobj_attribute cr3_cache_attr = __ATTR_RO(cr3_cache);
+
+static struct attribute *kvmpv_attrs[] = {
+	&host_version_attr.attr,
+	&features_offered_attr.attr,
+	&features_used_attr.attr,
+	&cr3_cache_attr.attr,
+	NULL
+};
+
+static const struct attribute_group kvmpv_group = {
+	.name	= "kvm_paravirt",
+	.attrs	= kvmpv_attrs,
+};
+
+/* Sums over CPUs of a u64 at an offset into a per-CPU variable. */
+#define KVMPV_COUNTER(name, var)					\
+static int name##_get(void *data, u64 *val)				\
+{									\
+	int cpu;							\
+									\
+	*val = 0;							\
+	for_each_possible_cpu(cpu)					\
+		*val += per_cpu(var.name, cpu);				\
+	return 0;							\
+}									\
+DEFINE_DEBUGFS_ATTRIBUTE(name##_fops, name##_get, NULL, "%llu\n")
+
+KVMPV_COUNTER(hit, kvmpv_counters);
+KVMPV_COUNTER(miss, kvmpv_counters);
+KVMPV_COUNTER(flush, kvmpv_counters);
+KVMPV_COUNTER(native, kvmpv_counters);
+KVMPV_COUNTER(registered, kvmpv_counters);
+KVMPV_COUNTER(refused, kvmpv_counters);
+/* The host's own, as of the last time that its userspace ran. */
+KVMPV_COUNTER(publishes, kvmpv_state);
+KVMPV_COUNTER(restarts, kvmpv_state);
+
+static int __init kvmpv_state_init(void)
+{
+	struct dentry *dir;
+	int r;
+
+	if (!kvm_para_available())
+		return 0;
+	r = sysfs_create_group(kernel_kobj, &kvmpv_group);
+	if (r)
+		return r;
+
+	dir = debugfs_create_dir("kvm_paravirt", NULL);
+	debugfs_create_file("hit", 0444, dir, NULL, &hit_fops);
+	debugfs_create_file("miss", 0444, dir, NULL, &miss_fops);
+	debugfs_create_file("flush", 0444, dir, NULL, &flush_fops);
+	debugfs_create_file("native", 0444, dir, NULL, &native_fops);
+	debugfs_create_file("registered", 0444, dir, NULL, &registered_fops);
+	debugfs_create_file("refused", 0444, dir, NULL, &refused_fops);
+	debugfs_create_file("publishes", 0444, dir, NULL, &publishes_fops);
+	debugfs_create_file("restarts", 0444, dir, NULL, &restarts_fops);
+	return 0;
+}
+late_initcall(kvmpv_state_init);
