@@ -64,7 +64,7 @@ static void roots_and_list(struct kvmpv_list *list)
 	struct kvmpv_entry entry[NR];
 	struct kvmpv_list old;
 	bool changed, differs;
-	u64 loaded, flag, hw;
+	u64 loaded, flag, hw, target[NR];
 
 	memcpy(&old, list, sizeof(old));	/* padding too, for memcmp() */
 	for (i = 0; i < nr; i++)
@@ -139,6 +139,15 @@ static void roots_and_list(struct kvmpv_list *list)
 		} else {
 			require(entry[i].guest_cr3 + 1 == 0 && entry[i].host_cr3 == 0);
 		}
+	}
+
+	/* What the CPU takes without an exit is exactly what the table shows. */
+	require(kvmpv_list_targets(list, flag, target) == (n ? NR : 0));
+	for (i = 0; n && i < NR; i++) {
+		for (found = j = 0; j < NR; j++)
+			found |= entry[j].host_cr3 == target[i];
+		require(target[i] && found);
+		require(!entry[i].host_cr3 || entry[i].host_cr3 == target[i]);
 	}
 }
 

@@ -269,6 +269,40 @@ static void entries_show_the_list(void)
 	}
 }
 
+/*
+ * The CPU takes each of them for a page table: never an old value of a free slot,
+ * never 0.
+ */
+static void targets_are_roots_in_use(void)
+{
+	struct kvmpv_root all[NR] = { root(1), root(2), root(3), root(4) };
+	u64 target[NR], flag = 1ull << 63;
+	unsigned int set, i, n;
+
+	for (set = 0; set < 1u << NR; set++) {
+		struct kvmpv_list list = list_of(1, 2, 3, 4, 0);
+		struct kvmpv_root want[NR];
+
+		for (i = n = 0; i < NR; i++)
+			if (set & (1u << i))
+				want[n++] = all[i];
+		kvmpv_list_update(&list, want, n);
+		memset(target, 0x55, sizeof(target));
+		check_eq(kvmpv_list_targets(&list, flag, target), set ? NR : 0);
+		for (i = 0; set && i < NR; i++) {
+			check(target[i] & flag);
+			check(kvmpv_list_find(&list, target[i] & ~flag));
+			if (set & (1u << i))
+				check(target[i] == (all[i].hw | flag));
+		}
+		if (set) {
+			kvmpv_list_targets(&list, 0, target);
+			for (i = 0; i < NR; i++)
+				check(kvmpv_list_find(&list, target[i]));
+		}
+	}
+}
+
 static void page_alignment(void)
 {
 	unsigned int bit;
@@ -534,6 +568,7 @@ static const struct {
 	{ "update: pgd, hpa and hw all count", update_compares_every_member },
 	{ "find: by hardware value, used slots only", find_by_hardware_value },
 	{ "entries: those of the list, with the flag", entries_show_the_list },
+	{ "targets: roots in use only, in their slots", targets_are_roots_in_use },
 	{ "page: alignment, every bit", page_alignment },
 	{ "size: exactly a page", size_argument },
 	{ "state: every bit of every byte", state_every_byte },
