@@ -95,7 +95,8 @@ guest() {
 	echo $! >"$RUN/$guest_name.holder"
 	# shellcheck disable=SC2086 # GUEST_QEMU is a list of words
 	qemu-system-x86_64-microvm -M microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on \
-		-accel kvm -cpu host -smp "$GUEST_SMP" -m "$GUEST_MEM" -nodefaults -no-user-config -display none \
+		-accel kvm -cpu host -smp "$GUEST_SMP" -m "$GUEST_MEM" \
+		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
 		-L /usr/share/qemu -kernel /lab/guest/bzImage -initrd /lab/guest/initramfs.cpio \
 		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial $GUEST_QEMU \
 		-append "console=ttyS0 quiet reboot=t panic=-1 $*" >"$RUN/$guest_name.qemu" 2>&1 &
@@ -103,7 +104,10 @@ guest() {
 	GUEST_QEMU=
 }
 
-guest_alive() { kill -0 "$(cat "$RUN/$1.pid")" 2>/dev/null; }
+guest_alive() {
+	# No fork: this also runs every two seconds of a measurement.
+	read -r alive_pid <"$RUN/$1.pid" && kill -0 "$alive_pid" 2>/dev/null
+}
 
 # guest_read NAME SECONDS: next line of the guest's serial console, in LINE and in the log.
 guest_read() {
@@ -165,4 +169,104 @@ guest_kill() {
 	kill -9 "$(cat "$RUN/$1.pid")" "$(cat "$RUN/$1.holder")" 2>/dev/null
 	wait "$(cat "$RUN/$1.pid")" "$(cat "$RUN/$1.holder")" 2>/dev/null
 	rm -f "$RUN/$1.pid" "$RUN/$1.holder"
+}
+
+# --- measuring
+
+HIST=/sys/kernel/tracing/events/kvm/kvm_exit
+
+# Exits since hist_start: "ALL CR". Exit reasons: VMX 28; SVM reads and writes of CR0, CR3, CR4.
+hist_read() {
+	case $MACHINE in
+	vmx) hist_cr='28' ;;
+	svm) hist_cr='0|3|4|16|19|20|101' ;;
+	esac
+	awk -v cr="^($hist_cr)\$" '/hitcount/ {
+		reason = $3
+		count = $0
+		sub(/.*hitcount: */, "", count)
+		all += count
+		if (reason ~ cr)
+			crs += count
+	} END { print all + 0, crs + 0 }' $HIST/hist
+}
+
+hist_start() {
+	echo 'hist:keys=exit_reason' >$HIST/trigger
+	echo 'hist:keys=exit_reason:clear' >>$HIST/trigger
+}
+
+hist_stop() { echo '!hist:keys=exit_reason' >>$HIST/trigger; }
+
+# For how many ns the guest's vCPU 0 has waited for its CPU: what it was charged for others.
+vcpu_waited() {
+	read -r waited_pid <"$RUN/$1.pid"
+	for task in "/proc/$waited_pid/task"/*; do
+		grep -q '^CPU 0/KVM' "$task/comm" || continue
+		read -r _ waited _ <"$task/schedstat"
+		echo "$waited"
+		return
+	done
+	not_ok "find the vCPU's thread" "no 'CPU 0/KVM' in process $waited_pid" >&2
+}
+
+per_op() { awk -v n="$1" -v ops="$2" 'BEGIN { printf "%.4f", n / ops }'; }
+
+# measure NAME CONFIG SECONDS: answer the marks of a guest that runs
+# lab=pass:insns,WORKS,pass:exits,null,WORKS and turn its results into records. "null", first in the
+# exits pass, is what the marks cost by themselves.
+measure() {
+	pass='' null_all=0 null_cr=0 stolen=0
+	while guest_read "$1" "$3"; do
+		case $LINE in
+		"G: pass "*)
+			pass=${LINE#G: pass }
+			guest_say "$1" ""
+			;;
+		"G: mark begin "*)
+			before=$(vcpu_waited "$1")
+			[ "$pass" != exits ] || hist_start
+			guest_say "$1" ""
+			;;
+		"G: mark end "*)
+			after=$(vcpu_waited "$1")
+			stolen=$((after - before))
+			if [ "$pass" = exits ]; then
+				counts=$(hist_read)
+				all=${counts% *} cr=${counts#* }
+				hist_stop
+			fi
+			guest_say "$1" ""
+			;;
+		"G: work="*) measured "$2" ;;
+		"G: FAIL"*) not_ok "$2 guest" "$LINE" ;;
+		"G: done") return 0 ;;
+		esac
+	done
+	not_ok "$2 guest ran to its end" "last line: $LINE"
+	return 1
+}
+
+# One result line, in LINE.
+measured() {
+	# shellcheck disable=SC2086 # words are meant
+	set -- "$1" ${LINE#G: }
+	work=${2#work=} ops=${3#ops=} tsc=${4#tsc=}
+	fields="\"work\":\"$work\",\"config\":\"$1\",\"ops\":$ops"
+	case $pass in
+	insns)
+		rec "$fields,\"metric\":\"insns_per_op\",\"value\":$(per_op "$tsc" "$ops")"
+		# Two per cent: more than that, and the machine measured something else as well.
+		check "$1 $work instructions, CPU not shared ($stolen of $tsc ns)" [ $((stolen * 50)) -lt "$tsc" ]
+		;;
+	exits)
+		if [ "$work" = null ]; then
+			null_all=$all null_cr=$cr
+			return
+		fi
+		rec "$fields,\"metric\":\"exits_per_op\",\"value\":$(per_op $((all - null_all)) "$ops")"
+		rec "$fields,\"metric\":\"cr_exits_per_op\",\"value\":$(per_op $((cr - null_cr)) "$ops")"
+		ok "$1 $work exits"
+		;;
+	esac
 }

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash
+# What the paravirtual interface saves: the same works, the same guest kernel, on the stock module
+# and on ours. In native mode "run" takes WORKS alone from here.
+WORKS="pipe:4000,hackbench1:100,hackbench5:20"
+
+# demo CONFIG MODULE [CMDLINE WORD...]
+demo() {
+	config=$1
+	kvm_load "$2" || return
+	shift 2
+	guest m nopti "$@" "lab=pass:insns,$WORKS,pass:exits,null,$WORKS"
+	measure m "$config" 120
+	guest_wait m 30 || not_ok "$config guest powers off" "still there after 30 s"
+	kvm_unload
+}
+
+demo stock stock
+demo paravirt ours kvm_paravirt=1
+dmesg_clean
