@@ -35,17 +35,15 @@ scenario_end() {
 	say "done"
 }
 
-# What no kernel may have written, host or guest.
-dmesg_bad() {
-	dmesg | grep -E 'WARNING:|BUG:|Oops|general protection|Call Trace|KVM: internal error|kvm.*(error|unhandled)|rcu.*stall'
-}
-
+# dmesg_clean: neither the host kernel nor QEMU has complained.
 dmesg_clean() {
-	if dmesg_bad >$RUN/bad; then
-		not_ok "host kernel log is clean" "$(head -n 1 $RUN/bad)"
-		dmesg | tail -n 40
+	dmesg >$RUN/dmesg
+	if grep -hE 'WARNING:|BUG:|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error' \
+		$RUN/dmesg $RUN/qemu.log >$RUN/bad 2>/dev/null; then
+		not_ok "logs of host kernel and QEMU are clean" "$(head -n 1 $RUN/bad)"
+		tail -n 40 $RUN/dmesg $RUN/qemu.log
 	else
-		ok "host kernel log is clean"
+		ok "logs of host kernel and QEMU are clean"
 	fi
 }
 
@@ -99,7 +97,7 @@ guest() {
 		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
 		-L /usr/share/qemu -kernel /lab/guest/bzImage -initrd /lab/guest/initramfs.cpio \
 		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial $GUEST_QEMU \
-		-append "console=ttyS0 quiet reboot=t panic=-1 $*" >"$RUN/$guest_name.qemu" 2>&1 &
+		-append "console=ttyS0 quiet reboot=t panic=-1 $*" >>"$RUN/qemu.log" 2>&1 &
 	echo $! >"$RUN/$guest_name.pid"
 	GUEST_QEMU=
 }
@@ -121,7 +119,7 @@ guest_read() {
 		fi
 		read_left=$((read_left - 2))
 		if ! guest_alive "$1"; then
-			say "note: guest $1 has ended: $(tr '\n' ' ' <"$RUN/$1.qemu")"
+			say "note: guest $1 has ended: $(tail -n 1 "$RUN/qemu.log")"
 			return 1
 		fi
 		if [ $read_left -le 0 ]; then
