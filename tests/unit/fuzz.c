@@ -15,7 +15,7 @@
 
 #define require(cond) do {						\
 	if (!(cond)) {							\
-		fprintf(stderr, "%s:%d: %s\n", __func__, __LINE__, #cond); \
+		fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #cond); \
 		abort();						\
 	}								\
 } while (0)
@@ -54,6 +54,8 @@ static struct kvmpv_root next_root(void)
 
 	if (b >= 0xf0)
 		r.pgd |= TAG;
+	else if (b >= 0xe0 && r.hpa)
+		r.hpa ^= 1 << 20;	/* the same value meant another page once */
 	return r;
 }
 
@@ -197,8 +199,9 @@ static void state(void)
 		at = at & 0x8000 ? at % 4096 : at % 160;
 		u.byte[at] ^= next();
 	}
-	if (next() == 0xff)
-		size = next64();
+	at = next();
+	if (at >= 0xf0)
+		size = at & 1 ? next64() : size + ((u64)next() << 32);
 	require(kvmpv_check_state(&u.st, size, offered) == expected_error(u.byte, size, offered));
 	require(kvmpv_check_size(size) == (size == 4096 ? 0 : size < 4096 ? -28 : -7));
 	require((kvmpv_check_page(size) == 0) == (size % 4096 == 0));
@@ -260,8 +263,9 @@ static void windows(void)
 			st.window[i].commit = next64();
 		at = st.window[i].commit;
 	}
-	if (next() == 0xff)
-		st.window[next() % 32].start ^= next();
+	i = next();
+	if (i >= 0xf0)
+		*(i & 1 ? &st.window[next() % 32].start : &st.window[next() % 32].commit) ^= next();
 
 	ret = kvmpv_check_windows(&st, &win);
 	require(ret == (well_formed(&st) ? 0 : -34));
