@@ -40,7 +40,7 @@
 #define KVMPV_HC_LAST		KVMPV_HC_FLUSH_VCPUS
 
 /* Feature bits of FEATURES word 0, features_offered and features_accepted. */
-#define KVMPV_F_CR3_CACHE	0x1	/* REGISTER, struct kvmpv_table */
+#define KVMPV_F_CR3_CACHE	0x1	/* struct kvmpv_table */
 #define KVMPV_F_LOAD_CR3	0x2	/* LOAD_CR3 */
 #define KVMPV_F_FLUSH		0x4	/* FLUSH */
 #define KVMPV_F_FLUSH_RANGE	0x8	/* FLUSH_RANGE */
@@ -61,11 +61,11 @@
 #define KVMPV_ENOENT		2	/* this vCPU is not registered */
 #define KVMPV_ENXIO		6	/* the CPU has fewer than 4 CR3 targets */
 #define KVMPV_E2BIG		7	/* size is larger than a page */
-#define KVMPV_ENOEXEC		8	/* the vCPU is not in 64-bit mode */
+#define KVMPV_ENOEXEC		8	/* the vCPU is not in long mode with paging */
 #define KVMPV_EAGAIN		11	/* the vCPU is in SMM */
 #define KVMPV_ENOMEM		12	/* the host is out of memory */
 #define KVMPV_EFAULT		14	/* the page is not guest RAM */
-#define KVMPV_EBUSY		16	/* the page is registered already */
+#define KVMPV_EBUSY		16	/* the page has another use here already */
 #define KVMPV_EEXIST		17	/* the vCPU is registered already */
 #define KVMPV_EXDEV		18	/* the host runs on Hyper-V (eVMCS) */
 #define KVMPV_ENODEV		19	/* the host uses EPT or NPT */
@@ -74,7 +74,7 @@
 #define KVMPV_EROFS		30	/* the page is read-only */
 #define KVMPV_ERANGE		34	/* a restart window is not well-formed */
 #define KVMPV_ELOOP		40	/* nested virtualization is in use */
-#define KVMPV_ENODATA		61	/* features_accepted needs no registration */
+#define KVMPV_ENODATA		61	/* features_accepted has nothing to register for */
 #define KVMPV_EPROTO		71	/* guest version 0 */
 #define KVMPV_EBADMSG		74	/* a reserved byte is not 0, or sizes differ */
 #define KVMPV_EOPNOTSUPP	95	/* features_accepted has bits not offered */
@@ -98,7 +98,7 @@
 #define KVMPV_ENTRY_GUEST_CR3	0
 #define KVMPV_ENTRY_HOST_CR3	8
 
-#ifndef __ASSEMBLY__
+#if !defined(__ASSEMBLY__) && !defined(__ASSEMBLER__)
 
 #include <linux/types.h>
 
@@ -138,7 +138,7 @@ struct kvmpv_state {
 	__s32 ret;			/* host: result of the last REGISTER */
 	__u64 features_offered;		/* host, at REGISTER */
 	__u64 features_accepted;	/* guest */
-	__u64 table_gpa;		/* guest: gpa of struct kvmpv_table */
+	__u64 table_gpa;		/* guest: gpa of struct kvmpv_table, or 0 */
 	__u32 nr_windows;		/* guest */
 	__u32 reserved0;
 	__u64 reserved1[10];
@@ -157,6 +157,6 @@ struct kvmpv_flush_vcpus {
 	__u64 vcpu_mask[64];		/* bit n: the vCPU with APIC ID n */
 };
 
-#endif /* !__ASSEMBLY__ */
+#endif /* !__ASSEMBLY__ && !__ASSEMBLER__ */
 
 #endif /* _KVM_PARAVIRT_H */

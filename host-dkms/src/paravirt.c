@@ -150,7 +150,7 @@ static bool kvmpv_page_in_use(struct kvm *kvm, gpa_t gpa)
 
 	kvm_for_each_vcpu(i, other, kvm) {
 		p = *kvmpv_vendor_vcpu(other);
-		if (p && (p->state_gpa == gpa || p->table.gpa == gpa))
+		if (p && (p->state_gpa == gpa || p->table_gpa == gpa))
 			return true;
 	}
 	return false;
@@ -162,9 +162,9 @@ static int kvmpv_install(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 	int r = 0;
 
 	mutex_lock(&vm->lock);
-	if (p->state_gpa == p->table.gpa ||
+	if (p->state_gpa == p->table_gpa ||
 	    kvmpv_page_in_use(vcpu->kvm, p->state_gpa) ||
-	    kvmpv_page_in_use(vcpu->kvm, p->table.gpa))
+	    (p->cache && kvmpv_page_in_use(vcpu->kvm, p->table_gpa)))
 		r = -KVMPV_EBUSY;
 	else
 		*kvmpv_vendor_vcpu(vcpu) = p;
@@ -177,20 +177,29 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 {
 	int r = kvmpv_check_state(st, size, kvmpv_offered(vcpu));
 
-	if (!r)
-		r = kvmpv_check_ram(vcpu, st->table_gpa);
-	if (!r)
-		r = kvmpv_check_windows(st, &p->windows);
 	if (r)
 		return r;
 	p->state_gpa = gpa;
+	p->table_gpa = INVALID_GPA;
 	p->in_run = true;
-	/* What the table holds is the guest's business until it is published. */
-	p->shown = true;
-	if (kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->state, gpa, sizeof(*st)) ||
-	    kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->table, st->table_gpa,
-				      sizeof(struct kvmpv_entry) * KVMPV_NR_ENTRIES))
+	if (kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->state, gpa, sizeof(*st)))
 		return -KVMPV_EFAULT;
+
+	if (st->features_accepted & KVMPV_F_CR3_CACHE) {
+		p->cache = true;
+		p->table_gpa = st->table_gpa;
+		/* Whatever the guest left in it: it is emptied at the next entry. */
+		p->shown = true;
+		r = kvmpv_check_ram(vcpu, st->table_gpa);
+		if (!r)
+			r = kvmpv_check_windows(st, &p->windows);
+		if (r)
+			return r;
+		if (kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->table, st->table_gpa,
+					      sizeof(struct kvmpv_entry) *
+					      KVMPV_NR_ENTRIES))
+			return -KVMPV_EFAULT;
+	}
 	return kvmpv_install(vcpu, p);
 }
 
@@ -201,9 +210,17 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 static int kvmpv_register_state(struct kvm_vcpu *vcpu, u64 gpa, u64 size,
 				struct kvmpv_state *st)
 {
+	struct kvmpv_vm *vm = kvmpv_vendor_vm(vcpu->kvm);
 	struct kvmpv_vcpu *p;
+	bool busy;
 	int r;
 
+	/* Another vCPU's page is not even written to. */
+	mutex_lock(&vm->lock);
+	busy = kvmpv_page_in_use(vcpu->kvm, gpa);
+	mutex_unlock(&vm->lock);
+	if (busy)
+		return -KVMPV_EBUSY;
 	if (kvm_read_guest(vcpu->kvm, gpa, st, sizeof(*st)))
 		return -KVMPV_EFAULT;
 	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);

@@ -17,7 +17,8 @@
 
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
-	gpa_t state_gpa;
+	gpa_t state_gpa, table_gpa;
+	bool cache;		/* CR3_CACHE is accepted: there is a table */
 	struct gfn_to_hva_cache state;
 	struct gfn_to_hva_cache table;
 	struct kvmpv_windows windows;

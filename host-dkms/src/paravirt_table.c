@@ -49,7 +49,7 @@ static bool same_root(const struct kvmpv_root *a, const struct kvmpv_root *b)
  * @want: distinct roots
  * @nr: how many, at most KVMPV_NR_ENTRIES
  *
- * A root that stays keeps its slot, so that one change costs one VMWRITE.
+ * A root that stays keeps its slot, so that traces show what changed.
  *
  * Return: whether anything changed.
  */
@@ -186,6 +186,8 @@ static bool all_zero(const __u64 *p, unsigned int n)
  * @size: the call's size argument, bytes
  * @offered: feature bits offered to this vCPU
  *
+ * The table and the windows are for the CR3 cache: without it there are none.
+ *
  * Return: 0 or the negative error that REGISTER returns.
  */
 int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered)
@@ -198,9 +200,11 @@ int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered)
 		return -KVMPV_EBADMSG;
 	if (st->features_accepted & ~offered)
 		return -KVMPV_EOPNOTSUPP;
-	if (!(st->features_accepted & KVMPV_F_CR3_CACHE))
+	if (!(st->features_accepted & (KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)))
 		return -KVMPV_ENODATA;
-	return kvmpv_check_page(st->table_gpa);
+	if (st->features_accepted & KVMPV_F_CR3_CACHE)
+		return kvmpv_check_page(st->table_gpa);
+	return st->table_gpa || st->nr_windows ? -KVMPV_EBADMSG : 0;
 }
 
 /**

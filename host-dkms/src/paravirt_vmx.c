@@ -264,6 +264,8 @@ static void kvmpv_publish(struct vcpu_vmx *vmx)
 	bool changed;
 	u64 flag;
 
+	if (!p->cache)
+		return;
 	if (!p->dead && !p->hold && !p->fault_in)
 		n = kvmpv_collect(vmx, want);
 	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;

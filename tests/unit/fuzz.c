@@ -174,8 +174,10 @@ static int expected_error(const uint8_t *p, u64 size, u64 offered)
 	for (i = 0; i < 64; i++)
 		if (accepted >> i & 1 && !(offered >> i & 1))
 			return -95;
-	if (accepted % 2 == 0)
+	if (accepted % 4 == 0)
 		return -61;
+	if (accepted % 2 == 0)
+		return le(p + 32, 8) || le(p + 40, 4) ? -74 : 0;
 	return le(p + 32, 8) % 4096 ? -22 : 0;
 }
 

@@ -390,8 +390,15 @@ static void state_values(void)
 	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE), -KVMPV_EOPNOTSUPP);
 	st.features_accepted = 1ull << 63 | KVMPV_F_CR3_CACHE;
 	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EOPNOTSUPP);
+	/* without the cache there is neither a table nor a window */
 	st.features_accepted = KVMPV_F_LOAD_CR3;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_ENODATA);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	st.table_gpa = 0;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	st.nr_windows = 0;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	st.table_gpa = 0x5000;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
 	st.features_accepted = 0;
 	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_ENODATA);
 }

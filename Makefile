@@ -1,0 +1,53 @@
+# kvm-paravirt; README.md is the introduction.
+
+help:
+	@echo "make demo          the main job: build all, boot the lab, print the table (root)"
+	@echo "make check         all tests; ends with N passed, N failed (root)"
+	@echo "make check-long    what takes longer: every patch of the series boots (root)"
+	@echo
+	@echo "make setup         install what building and testing needs, with apt (root)"
+	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
+	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel"
+	@echo "make install       copy the host module's source to /usr/src, for dkms (root)"
+	@echo "make uninstall     the reverse (root)"
+	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
+	@echo "make guest-export  the series for git am, in build/guest-6.1/series"
+	@echo "make guest-write   write the git tree back to guest-patches/"
+	@echo "make clean         remove build/"
+
+demo:
+	tests/demo
+
+check:
+	tests/check
+
+check-long: setup
+	tests/check-long
+
+setup:
+	tests/setup/apt-setup
+
+root:
+	tests/setup/make-root
+	tests/setup/install-module
+
+guest:
+	$(MAKE) -C guest-patches kernel
+
+guest-tree:
+	$(MAKE) -C guest-patches tree
+
+guest-export:
+	$(MAKE) -C guest-patches export
+
+guest-write:
+	$(MAKE) -C guest-patches writeback
+
+install uninstall:
+	$(MAKE) -C host-dkms $@
+
+clean:
+	rm -rf build
+
+.PHONY: help demo check check-long setup root guest guest-tree guest-export \
+	guest-write install uninstall clean

@@ -1,0 +1,38 @@
+# shellcheck shell=sh
+# What demo and check share. Sourced, with $top set.
+
+die() {
+	echo "${0##*/}: $*" >&2
+	exit 1
+}
+
+[ "$(id -u)" = 0 ] || die "needs root, for apt and for the Debian root in build/: sudo make ${0##*/}"
+
+# step TEXT COMMAND...: says what is done now, and how long it took.
+step() {
+	step_text=$1
+	shift
+	step_start=$(date +%s)
+	echo "== $step_text"
+	"$@" || die "$step_text: failed, see above"
+	echo "== $step_text: $(($(date +%s) - step_start)) s"
+}
+
+# Both halves of what has to be built; together, because each waits a lot.
+build_all() {
+	build_start=$(date +%s)
+	echo "== build the host module (Debian root, dkms) and the guest kernel"
+	mkdir -p "$top/build"
+	{
+		"$top/tests/setup/make-root" && "$top/tests/setup/install-module"
+	} >"$top/build/host.log" 2>&1 &
+	host=$!
+	guest=0
+	make -s -C "$top/guest-patches" kernel || guest=$?
+	if ! wait "$host"; then
+		tail -n 15 "$top/build/host.log" >&2
+		die "the host module was not built: see above, all of it in build/host.log"
+	fi
+	[ "$guest" = 0 ] || die "the guest kernel was not built: see above"
+	echo "== build the host module and the guest kernel: $(($(date +%s) - build_start)) s"
+}
