@@ -87,7 +87,7 @@ guest() {
 	shift
 	[ $GUEST_REBOOT = 1 ] || GUEST_QEMU="$GUEST_QEMU -no-reboot"
 	rm -f "$RUN/$guest_name".*
-	mkfifo "$RUN/$guest_name.in" "$RUN/$guest_name.out"
+	mkfifo "$RUN/$guest_name.in" "$RUN/$guest_name.out" "$RUN/$guest_name.mon.in" "$RUN/$guest_name.mon.out"
 	# Keeps what the guest has written until it is read, even after QEMU has ended.
 	sleep 1000000 <>"$RUN/$guest_name.in" >&0 3<>"$RUN/$guest_name.out" &
 	echo $! >"$RUN/$guest_name.holder"
@@ -96,7 +96,8 @@ guest() {
 		-accel kvm -cpu host -smp "$GUEST_SMP" -m "$GUEST_MEM" \
 		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
 		-L /usr/share/qemu -kernel /lab/guest/bzImage -initrd /lab/guest/initramfs.cpio \
-		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial $GUEST_QEMU \
+		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial \
+		-chardev pipe,id=mon,path="$RUN/$guest_name.mon" -mon chardev=mon $GUEST_QEMU \
 		-append "console=ttyS0 quiet reboot=t panic=-1 $*" >>"$RUN/qemu.log" 2>&1 &
 	echo $! >"$RUN/$guest_name.pid"
 	GUEST_QEMU=
@@ -160,6 +161,34 @@ guest_wait() {
 		wait_left=$((wait_left - 1))
 	done
 	guest_kill "$1"
+}
+
+# guest_monitor NAME COMMAND: to QEMU's monitor; what it has answered after a second.
+guest_monitor() {
+	echo "$2" >"$RUN/$1.mon.in"
+	cat "$RUN/$1.mon.out" &
+	sleep 1
+	kill $! 2>/dev/null
+}
+
+# guest_save NAME FILE: its state into a file, and the end of its QEMU. guest_restore NAME FILE
+# [WORD...] is guest() from there on; the words are not read again unless it reboots.
+guest_save() {
+	# "migrate" keeps the monitor from reading "quit" until it is done.
+	guest_monitor "$1" "migrate \"exec:cat >$2\"" >/dev/null
+	guest_monitor "$1" quit >/dev/null
+	guest_wait "$1" 60
+}
+
+guest_restore() {
+	restore_name=$1 GUEST_QEMU="$GUEST_QEMU -incoming exec:cat<$2"
+	shift 2
+	guest "$restore_name" "$@"
+	# Input that comes before the serial port's state has been read is lost.
+	for _ in 1 2 3 4 5 6 7 8 9 10; do
+		guest_monitor "$restore_name" "info status" | grep -q 'status: running' && return
+	done
+	return 1
 }
 
 # guest_kill NAME: end its QEMU, whatever it does.

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hypercalls that need no page: numbers, arguments, what is offered. */
+#include "hostile.h"
+
+struct call {
+	const char *name;
+	u64 nr, a0, a1;
+	long want;
+};
+
+static void make(const struct call *c, unsigned int n)
+{
+	for (; n--; c++)
+		hostile_case(c->name, c->want, hostile_call(c->nr, c->a0, c->a1));
+}
+
+#define MAKE(calls)	make(calls, ARRAY_SIZE(calls))
+
+static const struct call wrong[] = {
+	{ "probe", KVMPV_HC_PROBE, 1, 0, KVMPV_ABI_VERSION },
+	{ "probe-newer", KVMPV_HC_PROBE, 0xffffffff, 0, KVMPV_ABI_VERSION },
+	{ "probe-0", KVMPV_HC_PROBE, 0, 0, -KVMPV_EPROTO },
+	{ "probe-high-half", KVMPV_HC_PROBE, 1ull << 32, 0, -KVMPV_EPROTO },
+	{ "features-0", KVMPV_HC_FEATURES, 0, 0,
+	  KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 },
+	{ "features-1", KVMPV_HC_FEATURES, 1, 0, 0 },
+	{ "features-2", KVMPV_HC_FEATURES, 2, 0, 0 },
+	{ "features-last", KVMPV_HC_FEATURES, 0xffffffff, 0, 0 },
+	{ "features-high-half", KVMPV_HC_FEATURES, 1ull << 32, 0,
+	  KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 },
+	{ "flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
+	{ "flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
+	{ "flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 0, 0, -KVMPV_ENOSYS },
+	{ "past-last", KVMPV_HC_LAST + 1, 0, 0, -KVMPV_ENOSYS },
+	{ "before-first", KVMPV_HC_BASE - 1ull, 0, 0, -KVMPV_ENOSYS },
+	{ "number-is-64-bit", KVMPV_HC_PROBE | 1ull << 32, 1, 0, -KVMPV_ENOSYS },
+	{ "unregister-without", KVMPV_HC_UNREGISTER, 0, 0, 0 },
+	{ "load-without", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
+	{ "load-without-flags", KVMPV_HC_LOAD_CR3, ~0ull, ~0ull, -KVMPV_ENOENT },
+};
+
+static void calls(void)
+{
+	MAKE(wrong);
+	hostile_case("other-registers", 0,
+		     hostile_changed_registers(KVMPV_HC_PROBE));
+	hostile_case("other-registers-refused", 0,
+		     hostile_changed_registers(KVMPV_HC_LOAD_CR3));
+}
+
+void hostile_calls(void)
+{
+	hostile_on(0, calls);
+}
+
+/* paravirt=0: as a host without kvm-paravirt. */
+static const struct call all_off[] = {
+	{ "off-probe", KVMPV_HC_PROBE, 1, 0, -KVMPV_ENOSYS },
+	{ "off-probe-0", KVMPV_HC_PROBE, 0, 0, -KVMPV_ENOSYS },
+	{ "off-features", KVMPV_HC_FEATURES, 0, 0, -KVMPV_ENOSYS },
+	{ "off-unregister", KVMPV_HC_UNREGISTER, 0, 0, -KVMPV_ENOSYS },
+	{ "off-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOSYS },
+};
+
+static void off(void)
+{
+	MAKE(all_off);
+	hostile_case("off-register", -KVMPV_ENOSYS, hostile_register());
+}
+
+void hostile_off(void)
+{
+	hostile_on(0, off);
+}
+
+static const struct call with_ept[] = {
+	{ "ept-probe", KVMPV_HC_PROBE, 1, 0, KVMPV_ABI_VERSION },
+	{ "ept-features", KVMPV_HC_FEATURES, 0, 0, 0 },
+	{ "ept-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
+	{ "ept-unregister", KVMPV_HC_UNREGISTER, 0, 0, 0 },
+	/* The host's reasons come before those in the arguments. */
+	{ "ept-register-nothing", KVMPV_HC_REGISTER, 1, 0, -KVMPV_ENODEV },
+};
+
+static void ept(void)
+{
+	MAKE(with_ept);
+	hostile_case("ept-register", -KVMPV_ENODEV, hostile_register());
+}
+
+void hostile_ept(void)
+{
+	hostile_on(0, ept);
+}
+
+/* paravirt=cr3-cache */
+static const struct call without_load[] = {
+	{ "noload-features", KVMPV_HC_FEATURES, 0, 0, KVMPV_F_CR3_CACHE },
+	{ "noload-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOSYS },
+};
+
+static void noload(void)
+{
+	struct kvmpv_state *state = hostile_mine()->state;
+
+	MAKE(without_load);
+	hostile_case("noload-register-both", -KVMPV_EOPNOTSUPP,
+		     hostile_register());
+	hostile_fill(state, hostile_mine()->table);
+	state->features_accepted = KVMPV_F_CR3_CACHE;
+	hostile_case("noload-register", 0,
+		     hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state)));
+	hostile_case("noload-load-registered", -KVMPV_ENOSYS,
+		     hostile_load_cr3(hostile_cr3()));
+}
+
+void hostile_noload(void)
+{
+	hostile_on(0, noload);
+}
+
+/* paravirt=load-cr3 */
+static const struct call without_cache[] = {
+	{ "nocache-features", KVMPV_HC_FEATURES, 0, 0, KVMPV_F_LOAD_CR3 },
+	{ "nocache-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
+};
+
+static void nocache(void)
+{
+	struct kvmpv_state *state = hostile_mine()->state;
+
+	MAKE(without_cache);
+	hostile_case("nocache-register", -KVMPV_EOPNOTSUPP, hostile_register());
+	hostile_fill(state, hostile_mine()->table);
+	state->features_accepted = KVMPV_F_LOAD_CR3;
+	hostile_case("nocache-register-load", -KVMPV_ENODATA,
+		     hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state)));
+}
+
+void hostile_nocache(void)
+{
+	hostile_on(0, nocache);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* kvm-paravirt, a hostile guest: what its parts share. README.md says what it is. */
+#ifndef __HOSTILE_H
+#define __HOSTILE_H
+
+#include <linux/io.h>
+#include <linux/seq_file.h>
+#include <linux/smp.h>
+
+#include "kvm_paravirt.h"
+
+#define HOSTILE_CPUS	2
+#define CR3_TAG		(1ul << KVMPV_CR3_TAG_BIT)
+#define CR3_RESERVED	(1ul << 60)
+
+/* Of each vCPU; what they look like is up to the cases. */
+struct hostile_pages {
+	struct kvmpv_state *state;
+	struct kvmpv_table *table;
+};
+
+extern struct hostile_pages hostile_pages[HOSTILE_CPUS];
+
+/* The numbers are stored by asm.S. */
+struct hostile_run {
+	u64 starts;		/* times that the code at start was executed */
+};
+
+/* asm.S; all with interrupts off, and all but the last are windows. */
+long hostile_lookup(const struct kvmpv_table *table, u64 cr3,
+		    struct hostile_run *run);
+long hostile_spin(const struct kvmpv_table *table, u64 cr3,
+		  struct hostile_run *run, u64 loops);
+long hostile_cpuid(void);
+long hostile_out(void);
+long hostile_mmio(const void __iomem *reg, u64 loops);
+long hostile_fault(const void *unmapped);
+long hostile_lookup_stepped(const struct kvmpv_table *table, u64 cr3,
+			    struct hostile_run *run);
+long hostile_mov_cr3(u64 cr3);
+long hostile_changed_registers(u64 nr);
+
+/* main.c */
+void hostile_case(const char *name, long want, long got);
+void hostile_text(const char *name, const char *want, const char *got);
+void hostile_on(unsigned int cpu, void (*fn)(void));
+
+/* register.c */
+void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table);
+long hostile_register(void);
+void hostile_unregister(void);
+
+/* table.c */
+u64 hostile_find(const struct kvmpv_table *table, u64 cr3);
+bool hostile_empty(const struct kvmpv_table *table);
+void hostile_forge(struct kvmpv_table *table, u64 cr3, u64 host_cr3);
+
+static inline struct hostile_pages *hostile_mine(void)
+{
+	return &hostile_pages[smp_processor_id()];
+}
+
+static __always_inline long hostile_call(u64 nr, u64 a0, u64 a1)
+{
+	long ret;
+
+	asm volatile("vmcall" : "=a" (ret) : "a" (nr), "b" (a0), "c" (a1)
+		     : "memory");
+	return ret;
+}
+
+static inline long hostile_load_cr3(u64 cr3)
+{
+	return hostile_call(KVMPV_HC_LOAD_CR3, cr3, KVMPV_LOAD_CR3_NOFLUSH);
+}
+
+/* An exit: what is read is the host's idea of it. */
+static inline u64 hostile_cr3(void)
+{
+	u64 cr3;
+
+	asm volatile("mov %%cr3, %0" : "=r" (cr3) : : "memory");
+	return cr3;
+}
+
+/* KVM_RUN returns, and is called again: a port that nobody but QEMU knows. */
+static inline void hostile_leave(void)
+{
+	outb(0, 0x80);
+}
+
+/* The groups. */
+void hostile_calls(void);
+void hostile_off(void);
+void hostile_ept(void);
+void hostile_noload(void);
+void hostile_nocache(void);
+void hostile_registering(void);
+void hostile_owners(void);
+void hostile_load(void);
+void hostile_table(void);
+void hostile_race(void);
+void hostile_window(void);
+void hostile_life(void);
+void hostile_loop(void);
+void hostile_die(void);
+
+#endif /* __HOSTILE_H */

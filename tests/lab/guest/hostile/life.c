@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How a registration ends, and that nothing is written afterwards. */
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/string.h>
+
+#include <asm/processor-flags.h>
+#include <asm/tlbflush.h>
+
+#include "hostile.h"
+
+#define LOOPS		1000
+#define PATTERN		0x3c
+
+static void fill_pattern(void)
+{
+	memset(hostile_mine()->state, PATTERN, PAGE_SIZE);
+	memset(hostile_mine()->table, PATTERN, PAGE_SIZE);
+}
+
+static long pattern_lost(const struct hostile_pages *p)
+{
+	return !!memchr_inv(p->state, PATTERN, PAGE_SIZE) +
+	       !!memchr_inv(p->table, PATTERN, PAGE_SIZE);
+}
+
+static void unregister(void)
+{
+	struct kvmpv_table *table = hostile_mine()->table;
+	u64 cr3 = hostile_cr3();
+
+	hostile_case("register", 0, hostile_register());
+	hostile_case("published", 1, !!hostile_find(table, cr3));
+	hostile_case("unregister", 0, hostile_call(KVMPV_HC_UNREGISTER, 0, 0));
+	hostile_case("unregister-empty", 1, hostile_empty(table));
+	fill_pattern();
+	hostile_mov_cr3(cr3);
+	hostile_leave();
+}
+
+/*
+ * Against the ABI: a CR3 with the tag bit. With PCIDs it ends the registration;
+ * without, the bit means nothing, and the table is empty as long as it is set.
+ */
+static void tag(void)
+{
+	struct kvmpv_table *table = hostile_mine()->table;
+	u64 cr3 = hostile_cr3();
+	bool pcide = __read_cr4() & X86_CR4_PCIDE, empty;
+	long r;
+
+	hostile_case("register", 0, hostile_register());
+	hostile_case("tag-bit", 0, hostile_mov_cr3(cr3 | CR3_TAG));
+	hostile_leave();
+	empty = hostile_empty(table);
+	if (pcide) {
+		r = hostile_load_cr3(cr3);
+		hostile_mov_cr3(cr3);
+		hostile_case("tag-pcid-unregisters", -KVMPV_ENOENT, r);
+		hostile_case("tag-pcid-empty", 1, empty);
+		hostile_case("tag-pcid-for-good", -KVMPV_ENOENT,
+			     hostile_load_cr3(cr3));
+		fill_pattern();
+		hostile_leave();
+		hostile_case("tag-pcid-nothing-written", 0,
+			     pattern_lost(hostile_mine()));
+	} else {
+		hostile_mov_cr3(cr3);
+		hostile_case("tag-empty", 1, empty);
+		hostile_case("tag-gone", 1, !!hostile_find(table, cr3));
+		hostile_case("tag-registered", 0, hostile_load_cr3(cr3));
+	}
+	hostile_case("tag-cr3", 0, hostile_cr3() ^ cr3);
+}
+
+static void other_registers(void)
+{
+	hostile_case("vcpu1-register", 0, hostile_register());
+}
+
+static void other_after_init(void)
+{
+	hostile_case("init-unregisters", -KVMPV_ENOENT,
+		     hostile_load_cr3(hostile_cr3()));
+	hostile_case("init-empty", 1, hostile_empty(hostile_mine()->table));
+	fill_pattern();
+}
+
+void hostile_life(void)
+{
+	hostile_on(0, unregister);
+	msleep(50);
+	hostile_case("unregister-nothing-written", 0,
+		     pattern_lost(&hostile_pages[0]));
+	hostile_on(0, tag);
+
+	/* Not unregistered by the guest: the CPU is put out by INIT. */
+	hostile_on(1, other_registers);
+	hostile_case("vcpu1-off", 0, remove_cpu(1));
+	hostile_case("vcpu1-on", 0, add_cpu(1));
+	hostile_on(1, other_after_init);
+	msleep(50);
+	hostile_case("init-nothing-written", 0, pattern_lost(&hostile_pages[1]));
+}
+
+static unsigned int refusals;
+
+static void register_again(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 100; i++) {
+		refusals += hostile_register() != 0;
+		refusals += hostile_call(KVMPV_HC_UNREGISTER, 0, 0) != 0;
+	}
+}
+
+void hostile_loop(void)
+{
+	unsigned int i;
+
+	refusals = 0;
+	for (i = 0; i < LOOPS / 100; i++)
+		hostile_on(0, register_again);
+	hostile_case("register-1000-times", 0, refusals);
+}
+
+/* A page table without a page, as every guest may load it. */
+static void die(void)
+{
+	void *empty = (void *)get_zeroed_page(GFP_ATOMIC);
+
+	if (hostile_register() || !empty)
+		return;
+	hostile_mov_cr3(__pa(empty));
+}
+
+void hostile_die(void)
+{
+	hostile_on(0, die);
+	hostile_text("die", "dead", "alive");
+}

@@ -1,0 +1,388 @@
+// SPDX-License-Identifier: GPL-2.0
+/* REGISTER: every reason to refuse, in the specification's order. */
+#include <linux/string.h>
+
+#include "hostile.h"
+
+/* asm.S, in ascending order */
+extern const char lookup_start[], lookup_commit[];
+extern const char spin_start[], spin_commit[];
+extern const char cpuid_start[], cpuid_commit[];
+extern const char out_start[], out_commit[];
+extern const char mmio_start[], mmio_commit[];
+extern const char fault_start[], fault_commit[];
+
+#define WINDOW(name)	{ (unsigned long)name##_start, (unsigned long)name##_commit }
+
+#define KEEP		0xa5	/* what bytes hold that the host must not touch */
+
+#define ROM		0xffff0000ull	/* qboot, QEMU's microvm */
+#define APIC		0xfee00000ull	/* memory of KVM's own */
+#define TSS		0xfeffd000ull	/* QEMU's KVM_SET_TSS_ADDR */
+#define HOLE		0xc0000000ull
+#define FAR		(1ull << 39)
+#define FARTHEST	0xfffffffffffff000ull
+
+/* A well-formed para_state; host's fields and table hold something. */
+void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
+{
+	const struct kvmpv_window windows[] = {
+		WINDOW(lookup), WINDOW(spin), WINDOW(cpuid), WINDOW(out),
+		WINDOW(mmio), WINDOW(fault),
+	};
+
+	memset(state, 0, sizeof(*state));
+	state->guest_version = KVMPV_ABI_VERSION;
+	state->size = sizeof(*state);
+	state->features_accepted = KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
+	state->table_gpa = __pa(table);
+	state->nr_windows = ARRAY_SIZE(windows);
+	memcpy(state->window, windows, sizeof(windows));
+
+	memset(&state->host_version, KEEP, sizeof(state->host_version));
+	memset(&state->ret, KEEP, sizeof(state->ret));
+	memset(&state->features_offered, KEEP, sizeof(state->features_offered));
+	memset(&state->publishes, KEEP, sizeof(state->publishes));
+	memset(table, KEEP, sizeof(*table));
+}
+
+long hostile_register(void)
+{
+	struct hostile_pages *p = hostile_mine();
+
+	hostile_fill(p->state, p->table);
+	p->state->restarts = 0;
+	return hostile_call(KVMPV_HC_REGISTER, __pa(p->state), sizeof(*p->state));
+}
+
+void hostile_unregister(void)
+{
+	hostile_call(KVMPV_HC_UNREGISTER, 0, 0);
+}
+
+static struct kvmpv_state before;
+
+/* "-22", and what else is not as it should be: "-22,state+0x280,registered" */
+static void judge(const char *name, long want, long got, bool page_read)
+{
+	struct hostile_pages *p = hostile_mine();
+	static char want_text[16], text[96];
+	unsigned int i;
+	int n;
+
+	if (page_read) {
+		before.host_version = KVMPV_ABI_VERSION;
+		before.features_offered = KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
+		before.ret = want;
+	}
+	snprintf(want_text, sizeof(want_text), "%ld", want);
+	n = scnprintf(text, sizeof(text), "%ld", got);
+	for (i = 0; i < sizeof(before); i++) {
+		if (((u8 *)p->state)[i] != ((u8 *)&before)[i]) {
+			n += scnprintf(text + n, sizeof(text) - n,
+				       ",state+0x%x", i);
+			break;
+		}
+	}
+	for (i = 0; i < sizeof(*p->table); i++) {
+		if (((u8 *)p->table)[i] != KEEP) {
+			n += scnprintf(text + n, sizeof(text) - n,
+				       ",table+0x%x", i);
+			break;
+		}
+	}
+	if (hostile_load_cr3(hostile_cr3()) != -KVMPV_ENOENT)
+		scnprintf(text + n, sizeof(text) - n, ",registered");
+	hostile_unregister();
+	hostile_text(name, want_text, text);
+}
+
+/* The call's arguments; the page that they name is not read. */
+static const struct {
+	const char *name;
+	u64 gpa, size;
+	long want;
+} arguments[] = {
+	{ "size-0", 0, 0, -KVMPV_ENOSPC },
+	{ "size-4095", 0, 4095, -KVMPV_ENOSPC },
+	{ "size-4097", 0, 4097, -KVMPV_E2BIG },
+	{ "size-2^40", 0, 1ull << 40, -KVMPV_E2BIG },
+	{ "size-4096+2^32", 0, 4096 + (1ull << 32), -KVMPV_E2BIG },
+	{ "size-0-unaligned", 8, 0, -KVMPV_ENOSPC },
+	{ "state-unaligned", 8, 4096, -KVMPV_EINVAL },
+	{ "state-unaligned-far", FAR + 1, 4096, -KVMPV_EINVAL },
+	{ "state-hole", HOLE, 4096, -KVMPV_EFAULT },
+	{ "state-far", FAR, 4096, -KVMPV_EFAULT },
+	{ "state-farthest", FARTHEST, 4096, -KVMPV_EFAULT },
+	{ "state-apic", APIC, 4096, -KVMPV_EFAULT },
+	{ "state-tss", TSS, 4096, -KVMPV_EFAULT },
+	{ "state-rom", ROM, 4096, -KVMPV_EROFS },
+};
+
+/* Up to two fields of a well-formed para_state that are not so. */
+struct store {
+	u16 offset, bytes;
+	u64 value;
+};
+
+#define FIELD(field, value)	{ offsetof(struct kvmpv_state, field),	\
+				  sizeof(((struct kvmpv_state *)0)->field), value }
+#define BYTE(offset)		{ offset, 1, 0x80 }
+#define START(i, value)		FIELD(window[i].start, value)
+#define COMMIT(i, value)	FIELD(window[i].commit, value)
+/* windows of hostile_fill(): the first unused one */
+#define NEXT			6
+
+static const struct {
+	const char *name;
+	long want;
+	struct store store[2];
+} fields[] = {
+	{ "version-0", -KVMPV_EPROTO, { FIELD(guest_version, 0) } },
+	{ "version-0-reserved", -KVMPV_EPROTO,
+	  { FIELD(guest_version, 0), FIELD(reserved0, 1) } },
+	{ "size-field-0", -KVMPV_EBADMSG, { FIELD(size, 0) } },
+	{ "size-field-4095", -KVMPV_EBADMSG, { FIELD(size, 4095) } },
+	{ "size-field-4097", -KVMPV_EBADMSG, { FIELD(size, 4097) } },
+	{ "reserved0", -KVMPV_EBADMSG, { FIELD(reserved0, 1) } },
+	{ "reserved0-last-byte", -KVMPV_EBADMSG, { BYTE(47) } },
+	{ "reserved1", -KVMPV_EBADMSG, { BYTE(48) } },
+	{ "reserved1-last-byte", -KVMPV_EBADMSG, { BYTE(127) } },
+	{ "reserved2", -KVMPV_EBADMSG, { BYTE(656) } },
+	{ "reserved2-last-byte", -KVMPV_EBADMSG, { BYTE(4095) } },
+	{ "reserved-and-features", -KVMPV_EBADMSG,
+	  { BYTE(4095), FIELD(features_accepted, KVMPV_F_FLUSH) } },
+	{ "features-flush", -KVMPV_EOPNOTSUPP,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | KVMPV_F_FLUSH) } },
+	{ "features-flush-alone", -KVMPV_EOPNOTSUPP,
+	  { FIELD(features_accepted, KVMPV_F_FLUSH) } },
+	{ "features-bit-63", -KVMPV_EOPNOTSUPP,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | 1ull << 63) } },
+	{ "features-none", -KVMPV_ENODATA, { FIELD(features_accepted, 0) } },
+	{ "features-load-alone", -KVMPV_ENODATA,
+	  { FIELD(features_accepted, KVMPV_F_LOAD_CR3) } },
+	{ "features-none-table", -KVMPV_ENODATA,
+	  { FIELD(features_accepted, 0), FIELD(table_gpa, 8) } },
+	{ "table-unaligned", -KVMPV_EINVAL, { FIELD(table_gpa, 0x1008) } },
+	{ "table-unaligned-far", -KVMPV_EINVAL, { FIELD(table_gpa, FAR + 1) } },
+	{ "table-hole", -KVMPV_EFAULT, { FIELD(table_gpa, HOLE) } },
+	{ "table-far", -KVMPV_EFAULT, { FIELD(table_gpa, FAR) } },
+	{ "table-farthest", -KVMPV_EFAULT, { FIELD(table_gpa, FARTHEST) } },
+	{ "table-apic", -KVMPV_EFAULT, { FIELD(table_gpa, APIC) } },
+	{ "table-tss", -KVMPV_EFAULT, { FIELD(table_gpa, TSS) } },
+	{ "table-rom", -KVMPV_EROFS, { FIELD(table_gpa, ROM) } },
+	{ "table-rom-windows", -KVMPV_EROFS,
+	  { FIELD(table_gpa, ROM), FIELD(nr_windows, 0) } },
+	{ "windows-0", -KVMPV_ERANGE, { FIELD(nr_windows, 0) } },
+	{ "windows-33", -KVMPV_ERANGE, { FIELD(nr_windows, 33) } },
+	{ "windows-2^31", -KVMPV_ERANGE, { FIELD(nr_windows, 1u << 31) } },
+	{ "windows-2^32-1", -KVMPV_ERANGE, { FIELD(nr_windows, ~0u) } },
+	{ "windows-more-than-used", -KVMPV_ERANGE,
+	  { FIELD(nr_windows, NEXT + 1) } },
+	{ "windows-junk-start", -KVMPV_ERANGE, { START(NEXT, 1) } },
+	{ "windows-junk-last", -KVMPV_ERANGE, { COMMIT(31, 1ull << 63) } },
+	{ "windows-less-than-used", -KVMPV_ERANGE,
+	  { FIELD(nr_windows, NEXT - 1) } },
+	{ "window-backwards", -KVMPV_ERANGE,
+	  { START(0, 0x2000), COMMIT(0, 0x1fff) } },
+	{ "window-empty", -KVMPV_ERANGE,
+	  { START(0, 0x2000), COMMIT(0, 0x2000) } },
+	{ "window-257", -KVMPV_ERANGE,
+	  { START(0, 0x2000), COMMIT(0, 0x2101) } },
+	{ "window-wraps", -KVMPV_ERANGE,
+	  { START(0, 0xffffffffffffff80ull), COMMIT(0, 0x10) } },
+	{ "window-everything", -KVMPV_ERANGE,
+	  { START(0, 0), COMMIT(0, ~0ull) } },
+};
+
+static void store(struct kvmpv_state *state, const struct store *s)
+{
+	memcpy((u8 *)state + s->offset, &s->value, s->bytes);
+}
+
+static void try_state(const char *name, long want)
+{
+	struct hostile_pages *p = hostile_mine();
+	long got;
+
+	before = *p->state;
+	got = hostile_call(KVMPV_HC_REGISTER, __pa(p->state), sizeof(*p->state));
+	judge(name, want, got, true);
+}
+
+static void try_arguments(void)
+{
+	struct hostile_pages *p = hostile_mine();
+	unsigned int i;
+	long got;
+	u64 gpa;
+
+	for (i = 0; i < ARRAY_SIZE(arguments); i++) {
+		gpa = arguments[i].gpa;
+		if (gpa < sizeof(*p->state))
+			gpa += __pa(p->state);
+		hostile_fill(p->state, p->table);
+		before = *p->state;
+		got = hostile_call(KVMPV_HC_REGISTER, gpa, arguments[i].size);
+		judge(arguments[i].name, arguments[i].want, got, false);
+	}
+}
+
+static void try_fields(void)
+{
+	struct hostile_pages *p = hostile_mine();
+	unsigned int i, j;
+
+	for (i = 0; i < ARRAY_SIZE(fields); i++) {
+		hostile_fill(p->state, p->table);
+		for (j = 0; j < ARRAY_SIZE(fields[i].store); j++)
+			store(p->state, &fields[i].store[j]);
+		try_state(fields[i].name, fields[i].want);
+	}
+}
+
+static void two_windows(struct kvmpv_state *state, u64 start, u64 commit)
+{
+	memset(state->window, 0, sizeof(state->window));
+	state->nr_windows = 2;
+	state->window[0].start = 0x2000;
+	state->window[0].commit = 0x2100;
+	state->window[1].start = start;
+	state->window[1].commit = commit;
+}
+
+static void try_windows(void)
+{
+	struct hostile_pages *p = hostile_mine();
+
+	hostile_fill(p->state, p->table);
+	two_windows(p->state, 0x20ff, 0x2110);
+	try_state("windows-overlap", -KVMPV_ERANGE);
+
+	hostile_fill(p->state, p->table);
+	two_windows(p->state, 0x1000, 0x1010);
+	try_state("windows-unordered", -KVMPV_ERANGE);
+
+	hostile_fill(p->state, p->table);
+	two_windows(p->state, 0x2000, 0x2100);
+	try_state("windows-twice", -KVMPV_ERANGE);
+
+	hostile_fill(p->state, p->table);
+	two_windows(p->state, 0x2100, 0x2100);
+	try_state("windows-second-empty", -KVMPV_ERANGE);
+
+	hostile_fill(p->state, p->table);
+	p->state->table_gpa = __pa(p->state);
+	try_state("table-is-state", -KVMPV_EBUSY);
+
+	hostile_fill(p->state, p->table);
+	p->state->table_gpa = __pa(p->state);
+	p->state->nr_windows = 0;
+	try_state("table-is-state-windows", -KVMPV_ERANGE);
+}
+
+/* What is just right, and what the host then says. */
+static void try_edges(void)
+{
+	struct hostile_pages *p = hostile_mine();
+	unsigned int i;
+
+	hostile_fill(p->state, p->table);
+	two_windows(p->state, 0x2100, 0x2101);
+	hostile_case("windows-adjacent-256", 0,
+		     hostile_call(KVMPV_HC_REGISTER, __pa(p->state), 4096));
+	hostile_unregister();
+
+	hostile_fill(p->state, p->table);
+	p->state->nr_windows = KVMPV_NR_WINDOWS;
+	for (i = 0; i < KVMPV_NR_WINDOWS; i++) {
+		p->state->window[i].start = 0x2000 + i;
+		p->state->window[i].commit = 0x2001 + i;
+	}
+	hostile_case("windows-32", 0,
+		     hostile_call(KVMPV_HC_REGISTER, __pa(p->state), 4096));
+	hostile_unregister();
+
+	hostile_fill(p->state, p->table);
+	p->state->guest_version = ~0;
+	hostile_case("version-newer", 0,
+		     hostile_call(KVMPV_HC_REGISTER, __pa(p->state), 4096));
+	hostile_unregister();
+
+	hostile_case("register", 0, hostile_register());
+	hostile_case("host-version", KVMPV_ABI_VERSION, p->state->host_version);
+	hostile_case("features-offered", KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3,
+		     p->state->features_offered);
+	hostile_case("ret", 0, p->state->ret);
+	hostile_case("register-twice", -KVMPV_EEXIST, hostile_register());
+	hostile_case("register-twice-size", -KVMPV_EEXIST,
+		     hostile_call(KVMPV_HC_REGISTER, 1, 0));
+	hostile_case("still-registered", 0, hostile_load_cr3(hostile_cr3()));
+	hostile_case("unregister", 0,
+		     hostile_call(KVMPV_HC_UNREGISTER, ~0ull, ~0ull));
+	hostile_case("unregister-twice", 0,
+		     hostile_call(KVMPV_HC_UNREGISTER, 0, 0));
+	hostile_case("unregistered", -KVMPV_ENOENT,
+		     hostile_load_cr3(hostile_cr3()));
+}
+
+void hostile_registering(void)
+{
+	hostile_on(0, try_arguments);
+	hostile_on(0, try_fields);
+	hostile_on(0, try_windows);
+	hostile_on(0, try_edges);
+}
+
+static void owner(void)
+{
+	hostile_case("vcpu0-register", 0, hostile_register());
+}
+
+/* @state and @table of either vCPU; @state's contents are not to be trusted. */
+static long register_pages(struct kvmpv_state *state, struct kvmpv_table *table)
+{
+	state->table_gpa = __pa(table);
+	return hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state));
+}
+
+static void other(void)
+{
+	struct hostile_pages *his = &hostile_pages[0], *mine = &hostile_pages[1];
+
+	hostile_case("vcpu1-state-of-vcpu0", -KVMPV_EBUSY,
+		     register_pages(his->state, mine->table));
+	hostile_case("vcpu1-both-of-vcpu0", -KVMPV_EBUSY,
+		     register_pages(his->state, his->table));
+	hostile_fill(mine->state, mine->table);
+	hostile_case("vcpu1-table-of-vcpu0", -KVMPV_EBUSY,
+		     register_pages(mine->state, his->table));
+	hostile_fill(mine->state, mine->table);
+	hostile_case("vcpu1-table-is-state-of-vcpu0", -KVMPV_EBUSY,
+		     register_pages(mine->state, (void *)his->state));
+	hostile_case("vcpu1-not-registered", -KVMPV_ENOENT,
+		     hostile_load_cr3(hostile_cr3()));
+	hostile_case("vcpu1-own", 0, hostile_register());
+	hostile_unregister();
+}
+
+/* UNREGISTER gives the pages back. */
+static void heir(void)
+{
+	struct hostile_pages *his = &hostile_pages[0];
+
+	hostile_fill(his->state, his->table);
+	hostile_case("vcpu1-inherits", 0, register_pages(his->state, his->table));
+}
+
+void hostile_owners(void)
+{
+	if (num_online_cpus() < HOSTILE_CPUS) {
+		hostile_text("two-vcpus", "yes", "no");
+		return;
+	}
+	hostile_on(0, owner);
+	hostile_on(1, other);
+	hostile_on(0, hostile_unregister);
+	hostile_on(1, heir);
+}

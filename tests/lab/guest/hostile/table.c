@@ -1,0 +1,392 @@
+// SPDX-License-Identifier: GPL-2.0
+/* LOAD_CR3, the table as the host fills it, and as the guest must not. */
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/kthread.h>
+#include <linux/processor.h>
+#include <linux/string.h>
+
+#include <asm/processor-flags.h>
+#include <asm/special_insns.h>
+#include <asm/tlbflush.h>
+
+#include "hostile.h"
+
+/* A PCID that Linux does not use, without the tag bit. */
+#define OTHER_PCID	0x7f
+
+static struct kvmpv_table *table(void)
+{
+	return hostile_mine()->table;
+}
+
+/* The guest reads what the host writes behind the compiler's back. */
+static u64 guest_cr3(const struct kvmpv_table *t, unsigned int i)
+{
+	return READ_ONCE(t->entry[i].guest_cr3);
+}
+
+static u64 host_cr3(const struct kvmpv_table *t, unsigned int i)
+{
+	return READ_ONCE(t->entry[i].host_cr3);
+}
+
+/* The host's value for a CR3, or 0. */
+u64 hostile_find(const struct kvmpv_table *t, u64 cr3)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
+		if (guest_cr3(t, i) == cr3)
+			return host_cr3(t, i);
+	return 0;
+}
+
+bool hostile_empty(const struct kvmpv_table *t)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
+		if (guest_cr3(t, i) != KVMPV_CR3_NONE || host_cr3(t, i))
+			return false;
+	return true;
+}
+
+void hostile_forge(struct kvmpv_table *t, u64 cr3, u64 host)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
+		WRITE_ONCE(t->entry[i].host_cr3, host);
+		WRITE_ONCE(t->entry[i].guest_cr3, cr3);
+	}
+}
+
+static bool pcide(void)
+{
+	return __read_cr4() & X86_CR4_PCIDE;
+}
+
+/* --- LOAD_CR3 */
+
+static void refused(const char *name, u64 cr3, u64 flags)
+{
+	u64 was = hostile_cr3();
+	long got = hostile_call(KVMPV_HC_LOAD_CR3, cr3, flags);
+
+	if (hostile_cr3() != was) {
+		hostile_mov_cr3(was);
+		got = 1;
+	}
+	hostile_case(name, -KVMPV_EINVAL, got);
+}
+
+static void load(void)
+{
+	u64 cr3 = hostile_cr3();
+
+	hostile_case("register", 0, hostile_register());
+	refused("load-flag-1", cr3, 2);
+	refused("load-flag-32", cr3, KVMPV_LOAD_CR3_NOFLUSH | 1ull << 32);
+	refused("load-flag-63", cr3, 1ull << 63);
+	refused("load-bit-63", cr3 | 1ull << 63, 0);
+	refused("load-bit-63-noflush", cr3 | 1ull << 63, KVMPV_LOAD_CR3_NOFLUSH);
+	refused("load-tag", cr3 | CR3_TAG, 0);
+	refused("load-tag-noflush", cr3 | CR3_TAG, KVMPV_LOAD_CR3_NOFLUSH);
+	refused("load-reserved", cr3 | CR3_RESERVED, 0);
+	refused("load-reserved-noflush", cr3 | CR3_RESERVED,
+		KVMPV_LOAD_CR3_NOFLUSH);
+	refused("load-reserved-51", cr3 | 1ull << 51, 0);
+	refused("load-all-ones", ~0ull, 0);
+	hostile_case("load-flush", 0,
+		     hostile_call(KVMPV_HC_LOAD_CR3, cr3, 0));
+	hostile_case("load-flush-cr3", 0, hostile_cr3() ^ cr3);
+	hostile_case("load-noflush", 0, hostile_load_cr3(cr3));
+	hostile_case("load-noflush-cr3", 0, hostile_cr3() ^ cr3);
+}
+
+void hostile_load(void)
+{
+	hostile_on(0, load);
+}
+
+/* --- the table */
+
+static void *pgd;	/* a copy of the current page table's top level */
+
+static u64 other_cr3(void)
+{
+	memcpy(pgd, __va(hostile_cr3() & PAGE_MASK & ~(1ul << 63)), PAGE_SIZE);
+	return __pa(pgd) | (pcide() ? OTHER_PCID : 0);
+}
+
+/* The host's restarts, which it tells when KVM_RUN returns. */
+static u64 restarts(void)
+{
+	hostile_leave();
+	return READ_ONCE(hostile_mine()->state->restarts);
+}
+
+static void form(void)
+{
+	struct kvmpv_table *t = table();
+	unsigned int i, bad = 0;
+
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
+		if (guest_cr3(t, i) == KVMPV_CR3_NONE)
+			bad += host_cr3(t, i) != 0;
+		else
+			bad += (guest_cr3(t, i) & (1ull << 63 | CR3_TAG)) ||
+			       !(host_cr3(t, i) & CR3_TAG);
+	}
+	hostile_case("entries-well-formed", 0, bad);
+}
+
+static void switching(void)
+{
+	struct kvmpv_table *t = table();
+	u64 cr3 = hostile_cr3(), other = other_cr3(), after;
+	struct hostile_run run;
+	long r;
+
+	hostile_case("register", 0, hostile_register());
+	hostile_case("current-is-published", 1, !!hostile_find(t, cr3));
+	form();
+	hostile_case("lookup-current", 1, hostile_lookup(t, cr3, &run));
+	hostile_case("lookup-current-cr3", 0, hostile_cr3() ^ cr3);
+	hostile_case("lookup-none", 0, hostile_lookup(t, other, &run));
+
+	r = hostile_call(KVMPV_HC_LOAD_CR3, other, 0);
+	after = hostile_cr3();
+	hostile_case("load-other", 0, r);
+	hostile_case("load-other-cr3", 0, after ^ other);
+	form();
+	hostile_case("both-published", 1,
+		     hostile_find(t, cr3) && hostile_find(t, other));
+
+	/* Nothing but the CPU takes part in these; nothing is read between. */
+	r = hostile_lookup(t, cr3, &run);
+	after = hostile_cr3();
+	hostile_case("switch-back", 1, r);
+	hostile_case("switch-back-cr3", 0, after ^ cr3);
+	r = hostile_lookup(t, other, &run) + hostile_lookup(t, cr3, &run) +
+	    hostile_lookup(t, other, &run);
+	after = hostile_cr3();
+	hostile_case("switch-three-times", 3, r);
+	hostile_case("switch-three-times-cr3", 0, after ^ other);
+
+	hostile_mov_cr3(cr3);
+	hostile_case("native-cr3", 0, hostile_cr3() ^ cr3);
+}
+
+/*
+ * KVM_RUN may return by itself, and then the host fills the table anew: a hit,
+ * and the next try tells.
+ */
+static long forged(u64 cr3, u64 host, struct hostile_run *run)
+{
+	unsigned int tries;
+	long r = 1;
+
+	for (tries = 0; r == 1 && tries < 5; tries++) {
+		hostile_forge(table(), cr3, host);
+		r = hostile_lookup(table(), cr3, run);
+	}
+	return r;
+}
+
+static void forge_case(const char *name, u64 host)
+{
+	struct kvmpv_table *t = table();
+	u64 cr3 = hostile_cr3(), after, were = restarts();
+	struct hostile_run run = {};
+	char text[80];
+	bool empty;
+	long r;
+
+	r = forged(cr3, host, &run);
+	/* Before another exit: it stays so until the next real load. */
+	empty = hostile_empty(t);
+	after = hostile_cr3();
+	if (after != cr3)
+		hostile_mov_cr3(cr3);
+	snprintf(text, sizeof(text), "miss=%d,empty=%d,again=%d,told=%d,cr3=%d,held=%d",
+		 r == 0, empty, run.starts > 1, restarts() > were,
+		 after == cr3, hostile_empty(t));
+	hostile_text(name, "miss=1,empty=1,again=1,told=1,cr3=1,held=1", text);
+	hostile_case("and-then-load", 0, hostile_load_cr3(cr3));
+	hostile_case("and-then-hit", 1, hostile_lookup(t, cr3, &run));
+}
+
+static void forging(void)
+{
+	struct kvmpv_table *t = table();
+	u64 cr3 = hostile_cr3(), other = other_cr3(), host, were, cr0;
+
+	hostile_case("register", 0, hostile_register());
+	host = hostile_find(t, cr3);
+	forge_case("forged-0", 0);
+	forge_case("forged-deadb000", 0xdeadb000);
+	forge_case("forged-tagged", 0xdeadb000 | CR3_TAG);
+	forge_case("forged-noflush", 0xdeadb000 | CR3_TAG | 1ull << 63);
+	forge_case("forged-all-ones", ~0ull);
+	forge_case("forged-highest-page", ((1ull << 36) - 1) & PAGE_MASK);
+	forge_case("forged-guest-cr3", cr3);
+	forge_case("forged-guest-cr3-tagged", cr3 | CR3_TAG);
+	forge_case("forged-next-page", host + PAGE_SIZE);
+	forge_case("forged-untagged", host ^ CR3_TAG);
+	forge_case("forged-bit-63", host ^ 1ull << 63);
+	forge_case("forged-bit-60", host ^ 1ull << 60);
+	if (pcide())
+		forge_case("forged-pcid", host ^ 0x80);
+
+	/* Listed once: a root of another role, as CR0.WP says. */
+	hostile_load_cr3(cr3);
+	host = hostile_find(t, cr3);
+	cr0 = read_cr0();
+	asm volatile("mov %0, %%cr0" : : "r" (cr0 & ~X86_CR0_WP) : "memory");
+	forge_case("forged-stale", host);
+	asm volatile("mov %0, %%cr0" : : "r" (cr0) : "memory");
+
+	/* The host has its own copy of para_state, and tells what it counts. */
+	hostile_load_cr3(cr3);
+	were = restarts();
+	memset(hostile_mine()->state, 0xff, PAGE_SIZE);
+	forge_case("forged-without-state", 0);
+	hostile_case("told-over-garbage", 1,
+		     restarts() > were && restarts() < were + 1000);
+
+	hostile_case("load-other", 0, hostile_load_cr3(other));
+	hostile_mov_cr3(cr3);
+}
+
+/* What a window is for can be done without one, at one's own risk. */
+static void bare(void)
+{
+	struct kvmpv_table *t = table();
+	u64 cr3 = hostile_cr3(), other = other_cr3(), entry[2], after, guest;
+	unsigned int i, moved = 0, bad = 0;
+
+	hostile_case("register", 0, hostile_register());
+	hostile_case("bare-reserved", -1, hostile_mov_cr3(cr3 | CR3_RESERVED));
+	hostile_case("bare-reserved-51", -1, hostile_mov_cr3(cr3 | 1ull << 51));
+	hostile_case("bare-reserved-cr3", 0, hostile_cr3() ^ cr3);
+	hostile_case("bare-reserved-registered", 0, hostile_load_cr3(cr3));
+
+	hostile_call(KVMPV_HC_LOAD_CR3, other, 0);
+	hostile_load_cr3(cr3);
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
+		guest = guest_cr3(t, i);
+		/* Only these two surely have the kernel mapped. */
+		if (guest != cr3 && guest != other)
+			continue;
+		entry[0] = host_cr3(t, i);
+		entry[1] = hostile_mov_cr3(entry[0]);
+		after = hostile_cr3();
+		hostile_mov_cr3(cr3);
+		moved++;
+		bad += entry[1] || after != guest;
+	}
+	hostile_case("bare-listed", 2, moved);
+	hostile_case("bare-listed-cr3", 0, bad);
+	hostile_case("bare-restored", 0, hostile_cr3() ^ cr3);
+}
+
+void hostile_table(void)
+{
+	pgd = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!pgd)
+		return;
+	hostile_on(0, switching);
+	hostile_on(0, hostile_unregister);
+	hostile_on(0, forging);
+	hostile_on(0, hostile_unregister);
+	hostile_on(0, bare);
+	hostile_on(0, hostile_unregister);
+	free_page((unsigned long)pgd);
+}
+
+/* --- another vCPU forges entries meanwhile */
+
+#define ROUNDS	300
+#define LOOKUPS	10
+
+static u64 current_cr3;
+static unsigned long hits, misses, failures;
+
+static void race_begin(void)
+{
+	hostile_case("register", 0, hostile_register());
+}
+
+static void race_round(void)
+{
+	struct hostile_run run;
+	unsigned int i;
+	long r;
+
+	WRITE_ONCE(current_cr3, hostile_cr3());
+	for (i = 0; i < LOOKUPS; i++) {
+		r = hostile_lookup(table(), current_cr3, &run);
+		if (hostile_cr3() != current_cr3) {
+			hostile_mov_cr3(current_cr3);
+			failures++;
+		} else if (r == 1) {
+			hits++;
+		} else if (r || hostile_load_cr3(current_cr3)) {
+			failures++;
+		} else {
+			misses++;
+		}
+	}
+}
+
+static void race_end(void)
+{
+	hostile_case("race-restarts", 1, restarts() > 0);
+}
+
+static int writer(void *victim)
+{
+	u64 random = 88172645463325252ull;
+
+	while (!kthread_should_stop()) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		/* Above any memory of the host: never listed by accident. */
+		hostile_forge(victim, READ_ONCE(current_cr3),
+			      random | 1ull << 45 | CR3_TAG);
+		cond_resched();
+	}
+	return 0;
+}
+
+void hostile_race(void)
+{
+	struct task_struct *task;
+	unsigned int i;
+
+	hits = 0;
+	misses = 0;
+	failures = 0;
+	hostile_on(0, race_begin);
+	task = kthread_create_on_cpu(writer, hostile_pages[0].table, 1,
+				     "hostile/%u");
+	if (IS_ERR(task)) {
+		hostile_case("race-writer", 0, PTR_ERR(task));
+		return;
+	}
+	wake_up_process(task);
+	for (i = 0; i < ROUNDS; i++) {
+		hostile_on(0, race_round);
+		/* There may be one CPU only for both vCPUs. */
+		usleep_range(50, 100);
+	}
+	kthread_stop(task);
+	hostile_case("race-failures", 0, failures);
+	hostile_case("race-lookups", ROUNDS * LOOKUPS, hits + misses);
+	hostile_case("race-hits", 1, hits > 0);
+	hostile_case("race-misses", 1, misses > 0);
+	hostile_on(0, race_end);
+}

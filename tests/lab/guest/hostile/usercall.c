@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hypercalls from CPL 3: each is refused, whatever it asks. */
+#include <stdio.h>
+
+#include "kvm_paravirt.h"
+
+static long call(unsigned long nr, unsigned long a0, unsigned long a1)
+{
+	long ret;
+
+	__asm__ volatile("vmcall" : "=a" (ret) : "a" (nr), "b" (a0), "c" (a1)
+			 : "memory");
+	return ret;
+}
+
+static const struct {
+	const char *name;
+	unsigned long nr, a0, a1;
+} calls[] = {
+	{ "user-probe", KVMPV_HC_PROBE, 1, 0 },
+	{ "user-probe-0", KVMPV_HC_PROBE, 0, 0 },
+	{ "user-features", KVMPV_HC_FEATURES, 0, 0 },
+	{ "user-register", KVMPV_HC_REGISTER, 0x1000, 4096 },
+	{ "user-register-size", KVMPV_HC_REGISTER, 1, 0 },
+	{ "user-unregister", KVMPV_HC_UNREGISTER, 0, 0 },
+	{ "user-load", KVMPV_HC_LOAD_CR3, 0, 0 },
+	{ "user-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0 },
+};
+
+#define N	(sizeof(calls) / sizeof(calls[0]))
+
+int main(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < N; i++)
+		printf("G: case %s %d %ld\n", calls[i].name, -KVMPV_EPERM,
+		       call(calls[i].nr, calls[i].a0, calls[i].a1));
+	printf("G: group user %u\n", (unsigned int)N);
+	return 0;
+}
