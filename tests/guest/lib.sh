@@ -12,6 +12,10 @@
 	linux=$dir/linux
 }
 mkdir -p "$dir"
+# Two at once would check out different commits over each other.
+exec 9>"$dir/lock"
+flock 9
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
