@@ -202,20 +202,21 @@ guest_kill() {
 
 HIST=/sys/kernel/tracing/events/kvm/kvm_exit
 
-# Exits since hist_start: "ALL CR". Exit reasons: VMX 28; SVM reads and writes of CR0, CR3, CR4.
+# Exits since hist_start: "ALL CR REASON:COUNT...". Exit reasons: VMX 28; SVM reads and writes of CR0, CR3, CR4.
 hist_read() {
 	case $MACHINE in
 	vmx) hist_cr='28' ;;
 	svm) hist_cr='0|3|4|16|19|20|101' ;;
 	esac
-	awk -v cr="^($hist_cr)\$" '/hitcount/ {
+	awk -v cr="^($hist_cr)\$" '/^{/ {
 		reason = $3
 		count = $0
 		sub(/.*hitcount: */, "", count)
 		all += count
 		if (reason ~ cr)
 			crs += count
-	} END { print all + 0, crs + 0 }' $HIST/hist
+		list = list " " reason ":" count
+	} END { print all + 0, crs + 0 list }' $HIST/hist
 }
 
 hist_start() {
@@ -259,9 +260,11 @@ measure() {
 			after=$(vcpu_waited "$1")
 			stolen=$((after - before))
 			if [ "$pass" = exits ]; then
-				counts=$(hist_read)
-				all=${counts% *} cr=${counts#* }
+				read -r all cr reasons <<-END
+					$(hist_read)
+				END
 				hist_stop
+				say "exits by reason, ${LINE#G: mark end }: $reasons"
 			fi
 			guest_say "$1" ""
 			;;

@@ -73,7 +73,7 @@ static int show(struct seq_file *m, void *unused)
 	out = m;
 	cases = 0;
 	group->run();
-	for (cpu = 0; cpu < min(HOSTILE_CPUS, num_online_cpus()); cpu++)
+	for (cpu = 0; cpu < min_t(unsigned int, HOSTILE_CPUS, num_online_cpus()); cpu++)
 		hostile_on(cpu, hostile_unregister);
 	seq_printf(m, "G: group %s %u\n", group->name, cases);
 	mutex_unlock(&lock);

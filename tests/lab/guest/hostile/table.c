@@ -201,7 +201,7 @@ static void forge_case(const char *name, u64 host)
 	u64 cr3 = hostile_cr3(), after, were = restarts();
 	struct hostile_run run = {};
 	char text[80];
-	bool empty;
+	bool empty, told, held;
 	long r;
 
 	r = forged(cr3, host, &run);
@@ -210,9 +210,10 @@ static void forge_case(const char *name, u64 host)
 	after = hostile_cr3();
 	if (after != cr3)
 		hostile_mov_cr3(cr3);
+	told = restarts() > were;
+	held = hostile_empty(t);
 	snprintf(text, sizeof(text), "miss=%d,empty=%d,again=%d,told=%d,cr3=%d,held=%d",
-		 r == 0, empty, run.starts > 1, restarts() > were,
-		 after == cr3, hostile_empty(t));
+		 r == 0, empty, run.starts > 1, told, after == cr3, held);
 	hostile_text(name, "miss=1,empty=1,again=1,told=1,cr3=1,held=1", text);
 	hostile_case("and-then-load", 0, hostile_load_cr3(cr3));
 	hostile_case("and-then-hit", 1, hostile_lookup(t, cr3, &run));
@@ -221,7 +222,8 @@ static void forge_case(const char *name, u64 host)
 static void forging(void)
 {
 	struct kvmpv_table *t = table();
-	u64 cr3 = hostile_cr3(), other = other_cr3(), host, were, cr0;
+	u64 cr3 = hostile_cr3(), host, were, cr0;
+	struct hostile_run run;
 
 	hostile_case("register", 0, hostile_register());
 	host = hostile_find(t, cr3);
@@ -252,12 +254,11 @@ static void forging(void)
 	hostile_load_cr3(cr3);
 	were = restarts();
 	memset(hostile_mine()->state, 0xff, PAGE_SIZE);
-	forge_case("forged-without-state", 0);
-	hostile_case("told-over-garbage", 1,
-		     restarts() > were && restarts() < were + 1000);
-
-	hostile_case("load-other", 0, hostile_load_cr3(other));
-	hostile_mov_cr3(cr3);
+	hostile_case("without-state-miss", 0, forged(cr3, 0, &run));
+	hostile_case("without-state-load", 0, hostile_load_cr3(cr3));
+	hostile_case("without-state-hit", 1, hostile_lookup(t, cr3, &run));
+	host = restarts();
+	hostile_case("without-state-told", 1, host > were && host < were + 1000);
 }
 
 /* What a window is for can be done without one, at one's own risk. */

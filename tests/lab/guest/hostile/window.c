@@ -11,7 +11,7 @@
 #define STEPS		40
 
 static unsigned int steps;
-static const void __iomem *ioapic;
+static void __iomem *ioapic;
 
 static int on_debug(struct notifier_block *nb, unsigned long val, void *data)
 {
