@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# What demo and check share. Sourced, with $top set.
+# What demo and check share. Sourced; they set $top.
+: "${top:?}"
 
 die() {
 	echo "${0##*/}: $*" >&2
