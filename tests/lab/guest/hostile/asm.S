@@ -31,10 +31,26 @@ SYM_INNER_LABEL(\name\()_commit, SYM_L_GLOBAL)
 	movq	KVMPV_ENTRY_HOST_CR3(%rax), %rax
 .endm
 
+/* The end of a lookup: 1 hit, 0 miss, -1 the MOV faulted. */
+.macro ENDING name
+	movl	$1, %eax
+	jmp	.L\name\()_done
+.L\name\()_miss:
+	xorl	%eax, %eax
+.L\name\()_done:
+	movq	%r8, (%rdx)
+	RET
+.L\name\()_fault:
+	movq	$-1, %rax
+	jmp	.L\name\()_done
+	_ASM_EXTABLE(\name\()_commit, .L\name\()_fault)
+.endm
+
 .text
 
 /*
- * long hostile_lookup(table, cr3, run): 1 hit, 0 miss, -1 the MOV faulted.
+ * long hostile_lookup(table, cr3, run)
+ *
  * Counts how often it starts in a register: allowed, what is at start needs
  * nothing but the last count.
  */
@@ -42,20 +58,10 @@ SYM_FUNC_START(hostile_lookup)
 	xorl	%r8d, %r8d
 START lookup
 	incq	%r8
-	LOOKUP	.Lmiss
+	LOOKUP	.Llookup_miss
 COMMIT lookup
 	movq	%rax, %cr3
-	movl	$1, %eax
-	jmp	.Ldone
-.Lmiss:
-	xorl	%eax, %eax
-.Ldone:
-	movq	%r8, (%rdx)
-	RET
-.Lfault:
-	movq	$-1, %rax
-	jmp	.Ldone
-	_ASM_EXTABLE(lookup_commit, .Lfault)
+	ENDING lookup
 SYM_FUNC_END(hostile_lookup)
 
 /*
@@ -71,12 +77,10 @@ START spin
 .Lspin:
 	decq	%r9
 	jg	.Lspin
-	LOOKUP	.Lmiss
+	LOOKUP	.Lspin_miss
 COMMIT spin
 	movq	%rax, %cr3
-	movl	$1, %eax
-	jmp	.Ldone
-	_ASM_EXTABLE(spin_commit, .Lfault)
+	ENDING spin
 SYM_FUNC_END(hostile_spin)
 
 /*
@@ -87,11 +91,11 @@ SYM_FUNC_END(hostile_spin)
  */
 SYM_FUNC_START(hostile_cpuid)
 	pushq	%rbx
+	xorl	%eax, %eax
 START cpuid
-	.byte	0xeb, 2			/* jmp 1f */
+	.byte	0x74, 2			/* jz 1f: always */
 	.byte	0xeb, .Lcpuid_skipped - 1f
-1:	xorl	%eax, %eax
-	cpuid
+1:	cpuid
 COMMIT cpuid
 	nop
 	xorl	%eax, %eax
@@ -104,8 +108,9 @@ COMMIT cpuid
 SYM_FUNC_END(hostile_cpuid)
 
 SYM_FUNC_START(hostile_out)
+	xorl	%eax, %eax
 START out
-	.byte	0xeb, 2			/* jmp 1f */
+	.byte	0x74, 2			/* jz 1f: always */
 	.byte	0xeb, .Lout_skipped - 1f
 1:	outb	%al, $0x80
 COMMIT out

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
+# A guest that does what it must not (../guest/hostile/README.md): what it is told, what becomes of
+# it, of the host, and of a guest beside it.
+
+DEBUGFS=/sys/kernel/debug/kvm_paravirt
+
+# hostile_guest [WORD...]: nobody in it registers but the module.
+hostile_guest() {
+	guest h nopti kvm_paravirt=0 "$@" lab=serve
+	guest_expect h 'G: ready' 120 && guest_sh h 60 'insmod /bin/kvmpv_hostile.ko' && return
+	not_ok "hostile guest is up" "no module for this guest kernel? see make.log"
+	return 1
+}
+
+# hostile GROUP [COMMAND]: each case of a group is a check.
+hostile() {
+	group=$1 cases=0 total=none
+	guest_say h "${2:-cat /sys/kernel/debug/kvmpv_hostile/$1}"
+	while guest_read h 240; do
+		case $LINE in
+		"G: case "*)
+			cases=$((cases + 1))
+			# shellcheck disable=SC2086 # words are meant
+			set -- $LINE
+			if [ "$4" = "$5" ]; then
+				ok "$group: $3 ($4)"
+			else
+				not_ok "$group: $3" "wanted $4, got $5"
+			fi
+			;;
+		"G: group $group "*) total=${LINE##* } ;;
+		"G: rc="*) break ;;
+		esac
+	done
+	check "$group: all cases told" [ "$cases" = "$total" ]
+}
+
+# A guest that loads a page table without a page dies as it would on any machine.
+hostile_dies() {
+	guest_say h 'cat /sys/kernel/debug/kvmpv_hostile/die'
+	check "hostile guest dies of a CR3 of its own" guest_wait h 60
+	dmesg_clean
+}
+
+# counted COUNTER...: the host has seen each of them.
+counted() {
+	for counter; do
+		read -r count <$DEBUGFS/"$counter"
+		check "host counted $counter ($count)" [ "$count" -gt 0 ]
+	done
+}
+
+# Everything offered; a well-behaved guest beside.
+kvm_load ours
+GUEST_SMP=1
+guest good nopti kvm_paravirt=1 lab=memsum:6
+GUEST_SMP=2
+if hostile_guest; then
+	hostile user usercall
+	for g in calls register owners load table race window life loop; do
+		hostile $g
+	done
+	check "well-behaved guest: memory is right" guest_expect good 'G: PASS memsum' 600
+	guest_wait good 60 || not_ok "well-behaved guest powers off" "still there after 60 s"
+	counted registered unregistered publishes switches restarts load_cr3_cached load_cr3_missed
+	for e in EPERM ENOENT E2BIG EFAULT EBUSY EEXIST EINVAL ENOSPC EROFS ERANGE ENODATA EPROTO \
+		EBADMSG EOPNOTSUPP ENOSYS; do
+		counted refused_$e
+	done
+	hostile_dies
+fi
+
+# A CPU without PCIDs: other values in the list, other rules for the tag bit.
+if hostile_guest nopcid; then
+	for g in table window life; do
+		hostile $g
+	done
+	hostile_dies
+fi
+kvm_unload
+
+# less GROUP PARAMETER...: a host that offers less.
+less() {
+	less_group=$1
+	shift
+	kvm_load ours "$@" || return
+	GUEST_SMP=1
+	if hostile_guest; then
+		hostile user usercall
+		hostile "$less_group"
+		guest_say h "done"
+		guest_wait h 60 || not_ok "hostile guest powers off" "still there after 60 s"
+	fi
+	kvm_unload
+}
+
+less off paravirt=0
+less ept ept=1
+less noload paravirt=cr3-cache
+less nocache paravirt=load-cr3
+dmesg_clean
