@@ -208,7 +208,7 @@ hist_read() {
 	vmx) hist_cr='28' ;;
 	svm) hist_cr='0|3|4|16|19|20|101' ;;
 	esac
-	awk -v cr="^($hist_cr)\$" '/^{/ {
+	awk -v cr="^($hist_cr)\$" '$1 == "{" {
 		reason = $3
 		count = $0
 		sub(/.*hitcount: */, "", count)
@@ -294,6 +294,7 @@ measured() {
 			null_all=$all null_cr=$cr
 			return
 		fi
+		[ "$all" -gt 0 ] || not_ok "$1 $work exits" "the histogram is empty"
 		rec "$fields,\"metric\":\"exits_per_op\",\"value\":$(per_op $((all - null_all)) "$ops")"
 		rec "$fields,\"metric\":\"cr_exits_per_op\",\"value\":$(per_op $((cr - null_cr)) "$ops")"
 		ok "$1 $work exits"

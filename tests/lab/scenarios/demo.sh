@@ -4,17 +4,19 @@
 # and on ours. In native mode "run" takes WORKS alone from here.
 WORKS="pipe:4000,hackbench1:100,hackbench5:20"
 
-# demo CONFIG MODULE [CMDLINE WORD...]
+# demo CONFIG MODULE kvm_paravirt=0|1
 demo() {
 	config=$1
 	kvm_load "$2" || return
-	shift 2
-	guest m nopti "$@" "lab=pass:insns,$WORKS,pass:exits,null,$WORKS"
+	guest m nopti "$3" "lab=pass:insns,$WORKS,pass:exits,null,$WORKS"
+	if [ "$3" = kvm_paravirt=1 ]; then
+		check "$config guest uses the interface" guest_expect m 'G: kvm-paravirt: host ABI v*' 60
+	fi
 	measure m "$config" 120
 	guest_wait m 30 || not_ok "$config guest powers off" "still there after 30 s"
 	kvm_unload
 }
 
-demo stock stock
+demo stock stock kvm_paravirt=0
 demo paravirt ours kvm_paravirt=1
 dmesg_clean

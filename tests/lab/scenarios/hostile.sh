@@ -10,6 +10,7 @@ hostile_guest() {
 	guest h nopti kvm_paravirt=0 "$@" lab=serve
 	guest_expect h 'G: ready' 120 && guest_sh h 60 'insmod /bin/kvmpv_hostile.ko' && return
 	not_ok "hostile guest is up" "no module for this guest kernel? see make.log"
+	guest_kill h
 	return 1
 }
 
@@ -61,8 +62,6 @@ if hostile_guest; then
 	for g in calls register owners load table race window life loop; do
 		hostile $g
 	done
-	check "well-behaved guest: memory is right" guest_expect good 'G: PASS memsum' 600
-	guest_wait good 60 || not_ok "well-behaved guest powers off" "still there after 60 s"
 	counted registered unregistered publishes switches restarts load_cr3_cached load_cr3_missed
 	for e in EPERM ENOENT E2BIG EFAULT EBUSY EEXIST EINVAL ENOSPC EROFS ERANGE ENODATA EPROTO \
 		EBADMSG EOPNOTSUPP ENOSYS; do
@@ -70,6 +69,8 @@ if hostile_guest; then
 	done
 	hostile_dies
 fi
+check "well-behaved guest: memory is right" guest_expect good 'G: PASS memsum' 600
+check "well-behaved guest powers off" guest_wait good 60
 
 # A CPU without PCIDs: other values in the list, other rules for the tag bit.
 if hostile_guest nopcid; then
