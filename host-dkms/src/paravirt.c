@@ -289,7 +289,8 @@ static void kvmpv_free(struct kvm_vcpu *vcpu)
  *
  * The table is emptied unless the vCPU was found to be another guest by now.
  * Nothing is written into guest memory afterwards. Nothing to do if the vCPU
- * is not registered.
+ * is not registered. If the CPU's list cannot be emptied now, the registration
+ * is dead, and is dropped when KVM_RUN returns after an entry that emptied it.
  *
  * Context: sleepable, in the vCPU's thread.
  */
@@ -304,8 +305,10 @@ void kvmpv_unregister(struct kvm_vcpu *vcpu)
 	if (p->shown && !p->dead)
 		kvmpv_clear_table(vcpu, p);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
-	kvmpv_free(vcpu);
-	kvmpv_vendor_detach(vcpu);
+	if (kvmpv_vendor_detach(vcpu))
+		kvmpv_free(vcpu);
+	else
+		p->dead = true;
 }
 
 /* vcpu_free(): neither guest memory nor the VMCS may be touched any more. */
@@ -355,8 +358,11 @@ void kvmpv_left(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 		kvmpv_unregister(vcpu);
 		return;
 	}
-	p->in_run = false;
-	p->left_cr3 = kvm_read_cr3(vcpu);
+	/* Not if KVM_RUN never got to an entry: what userspace set is unjudged. */
+	if (p->in_run) {
+		p->in_run = false;
+		p->left_cr3 = kvm_read_cr3(vcpu);
+	}
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);
 	if (p->publishes == p->told_publishes &&
@@ -373,7 +379,9 @@ void kvmpv_left(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 /*
  * LOAD_CR3. kvm_set_cr3() has a "no flush" only for PCIDE=1. With PCIDE=0 the
  * same is done here without kvm_invalidate_pcid(): the guest's own tlb_gen for
- * this CR3 is what makes the unsynced root right.
+ * this CR3 is what makes the unsynced root right. The CPU's TLB is another
+ * matter: its entries are of PCID 0 whatever the root, and VM entry with VPID
+ * drops none.
  */
 static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 {
@@ -382,6 +390,8 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 
 	if (!p || p->dead)
 		return -KVMPV_ENOENT;
+	if (!is_long_mode(vcpu) || !is_paging(vcpu))
+		return -KVMPV_ENOEXEC;
 	if ((flags & ~(u64)KVMPV_LOAD_CR3_NOFLUSH) ||
 	    (cr3 & (X86_CR3_PCID_NOFLUSH | KVMPV_CR3_TAG)) ||
 	    !kvmpv_is_legal_cr3(vcpu, cr3))
@@ -396,6 +406,7 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 			return -KVMPV_EINVAL;
 	} else if (cr3 != kvm_read_cr3(vcpu)) {
 		kvm_mmu_new_pgd(vcpu, cr3);
+		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
 		vcpu->arch.cr3 = cr3;
 		kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
 	}

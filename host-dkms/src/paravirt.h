@@ -34,7 +34,7 @@ struct kvmpv_vcpu {
 	bool hold;		/* publish nothing until the next real CR3 load */
 	bool fault_in;		/* the table's page was not there */
 	bool restarted;		/* RIP was set back at this exit */
-	bool dead;		/* to be unregistered where one may sleep */
+	bool dead;		/* to be unregistered where that can be done */
 
 	u64 publishes, restarts, told_publishes, told_restarts;
 };
@@ -87,7 +87,7 @@ struct kvmpv_vm *kvmpv_vendor_vm(struct kvm *kvm);
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu);
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
 void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
-void kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
+bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 
 /* paravirt_vmx.c: the hooks */
 struct vcpu_vmx;

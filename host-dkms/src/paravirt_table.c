@@ -234,6 +234,12 @@ int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win)
 		if (w->commit <= w->start ||
 		    w->commit - w->start > KVMPV_WINDOW_MAX)
 			return -KVMPV_ERANGE;
+		/*
+		 * RIP is set to start: it is canonical if what RIP was, a bit
+		 * further on, differs from it in no bit that has to be equal.
+		 */
+		if ((w->start ^ w->commit) >> 47)
+			return -KVMPV_ERANGE;
 		if (i && w->start < st->window[i - 1].commit)
 			return -KVMPV_ERANGE;
 		win->w[i] = *w;

@@ -78,15 +78,17 @@ void kvmpv_vendor_attach(struct kvm_vcpu *vcpu)
 	kvmpv_reload(vcpu);
 }
 
-void kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
+/*
+ * Never forget a vCPU while its VMCS lists targets: the roots behind them may
+ * be freed. False if the VMCS with the list is not the loaded one.
+ */
+bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
 {
-	/*
-	 * Nested guests cannot unregister, and a reset leaves guest mode
-	 * first: the VMCS with the list is the loaded one.
-	 */
-	if (to_vmx(vcpu)->loaded_vmcs == &to_vmx(vcpu)->vmcs01)
-		vmcs_write32(CR3_TARGET_COUNT, 0);
+	if (to_vmx(vcpu)->loaded_vmcs != &to_vmx(vcpu)->vmcs01)
+		return false;
+	vmcs_write32(CR3_TARGET_COUNT, 0);
 	kvmpv_reload(vcpu);
+	return true;
 }
 
 /**
@@ -164,8 +166,10 @@ static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
  *
  * RIP is set back at every exit, not only when the table changes: userspace
  * can have registers copied out (KVM_CAP_SYNC_REGS) before any later hook, and
- * so nobody ever sees a RIP in a window. While nothing is listed a window
- * cannot have read a host value: debuggers can step through it.
+ * so nobody ever sees a RIP in a window. Nor does an event that is injected at
+ * the next entry, NMI, #MC and #DB among them: all of them exit first. While
+ * neither list nor table hold anything a window cannot have read a host value:
+ * debuggers can step through it. (A table that could not be emptied counts.)
  *
  * Context: IRQs off. Everything here is the vCPU's own.
  */
@@ -176,7 +180,7 @@ void __kvmpv_exit(struct vcpu_vmx *vmx)
 	u64 hw;
 
 	p->restarted = false;
-	if (!p->listed || is_guest_mode(&vmx->vcpu))
+	if ((!p->listed && !p->shown) || is_guest_mode(&vmx->vcpu))
 		return;
 
 	w = kvmpv_find_window(&p->windows, kvm_rip_read(&vmx->vcpu));
@@ -185,6 +189,8 @@ void __kvmpv_exit(struct vcpu_vmx *vmx)
 		p->restarted = true;
 	}
 
+	if (!p->listed)
+		return;
 	hw = vmcs_readl(GUEST_CR3);
 	if (hw != p->loaded)
 		kvmpv_learn(vmx, hw);
@@ -200,8 +206,10 @@ static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 	struct kvm_mmu_page *sp;
 	unsigned int i;
 
+	/* The emulator's MOV to CR3 does not pass __kvmpv_mov_to_cr3(). */
 	if (mmu != &vcpu->arch.root_mmu || is_smm(vcpu) || vcpu->guest_debug ||
-	    vmx->nested.vmxon || mmu->root_role.level < PT64_ROOT_4LEVEL)
+	    vmx->nested.vmxon || vmx->emulation_required ||
+	    mmu->root_role.level < PT64_ROOT_4LEVEL)
 		return 0;
 
 	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
@@ -309,8 +317,11 @@ void __kvmpv_enter(struct vcpu_vmx *vmx)
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 
-	if (is_guest_mode(vcpu))
+	if (is_guest_mode(vcpu)) {
+		/* CR3 is the nested guest's: nothing to be learnt from it. */
+		p->in_run = true;
 		return;
+	}
 
 	if (!p->in_run) {
 		p->in_run = true;
@@ -384,6 +395,7 @@ void __kvmpv_leave(struct vcpu_vmx *vmx)
  */
 void __kvmpv_paging_off(struct vcpu_vmx *vmx)
 {
-	if (!vmx->kvmpv->in_run && !is_smm(&vmx->vcpu))
+	if (!vmx->kvmpv->in_run && !is_smm(&vmx->vcpu) &&
+	    !is_guest_mode(&vmx->vcpu))
 		kvmpv_unregister(&vmx->vcpu);
 }

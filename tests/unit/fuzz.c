@@ -225,6 +225,9 @@ static bool well_formed(const struct kvmpv_state *st)
 		}
 		if (commit - start < 1 || commit - start > 256)
 			return false;
+		/* across the border of a half, of 48 or more bits */
+		if (start / 0x800000000000 != commit / 0x800000000000)
+			return false;
 		for (j = 0; j < i; j++)
 			if (start < (__int128)st->window[j].commit)
 				return false;

@@ -545,6 +545,10 @@ static void windows_at_the_ends(void)
 	/* past the end: commit is a small number */
 	check_eq(windows(&win, ~0ull - 15, 0x10ull, END), -KVMPV_ERANGE);
 	check_eq(windows(&win, ~0ull, 1ull, END), -KVMPV_ERANGE);
+	/* the host would set RIP to a start that is not canonical */
+	check_eq(windows(&win, 0xffff7ffffffffff0ull, 0xffff800000000010ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0x00007ffffffffff0ull, 0x0000800000000010ull, END), -KVMPV_ERANGE);
+	check_eq(windows(&win, 0xffff800000000000ull, 0xffff800000000010ull, END), 0);
 	check_eq(windows(&win, 0ull, 1ull, END), 0);
 	check(!kvmpv_find_window(&win, 0));
 	check(kvmpv_find_window(&win, 1) == &win.w[0]);

@@ -58,6 +58,9 @@ static const char * __init kvmpv_why_no_cr3(void)
 	/* Entry code loads CR3 on its own, and reads it: no entry would hit. */
 	if (boot_cpu_has(X86_FEATURE_PTI))
 		return "page table isolation is on";
+	/* Without it __flush_tlb_all() flushes what belongs to one CR3. */
+	if (!boot_cpu_has(X86_FEATURE_PGE))
+		return "the CPU has no global pages";
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		return "guest memory is encrypted";
 	if ((kvmpv_offered & KVMPV_CR3_NEEDS) != KVMPV_CR3_NEEDS)

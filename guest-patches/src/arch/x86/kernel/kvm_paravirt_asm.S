@@ -12,8 +12,8 @@
  * The code after kvmpv_cr3_start up to and including the instruction at
  * kvmpv_cr3_commit is a restart window: a VM exit in it goes on at the start,
  * because the host may change the table at any exit. Nothing but %rax and the
- * flags is written in it. The entry code of NMI, #MC and #DB sends it to
- * kvmpv_cr3_miss.
+ * flags is written in it. NMI, #MC and #DB are intercepted by the host, so
+ * they are exits as well; #DB goes on at kvmpv_cr3_miss, see kvmpv_fixup_ip().
  *
  * Serializing where it succeeds, like any MOV to CR3: membarrier relies on it.
  */

@@ -22,7 +22,7 @@ struct kvmpv_counters {
 };
 
 DECLARE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
-DECLARE_PER_CPU(struct kvmpv_state, kvmpv_state);
+DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
 
 extern const char kvmpv_cr3_start[], kvmpv_cr3_commit[], kvmpv_cr3_miss[];
 
@@ -63,17 +63,17 @@ static __always_inline long kvmpv_hypercall2(unsigned int nr, unsigned long a0,
 }
 
 /**
- * kvmpv_fixup_ip() - entry of NMI, #MC and #DB
+ * kvmpv_fixup_ip() - a #DB from kernel mode
  * @regs: what was interrupted
  *
- * The handler may exit, and the host may then change the table: what the
- * interrupted lookup holds in a register is stale. It goes on as a miss. Not
- * from the start, or single-stepping would never leave the lookup.
+ * The host sets RIP back to the start of the lookup at each exit, and #DB exits
+ * before it arrives here. A step or a watchpoint would never get past that: go
+ * on as a miss. NMI and #MC return to the start of the lookup, which is fine.
  */
 static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
 {
 	if (cpu_feature_enabled(X86_FEATURE_KVM_CR3_CACHE) &&
-	    regs->ip > (unsigned long)kvmpv_cr3_start &&
+	    regs->ip >= (unsigned long)kvmpv_cr3_start &&
 	    regs->ip <= (unsigned long)kvmpv_cr3_commit)
 		regs->ip = (unsigned long)kvmpv_cr3_miss;
 }
