@@ -9,6 +9,23 @@
 #include <x86intrin.h>
 
 static uint64_t stamp;
+static unsigned long long switches;
+
+/* Task switches since boot; 0 if the kernel does not tell. */
+static unsigned long long task_switches(void)
+{
+	unsigned long long n = 0;
+	FILE *f = fopen("/proc/stat", "r");
+	char line[256];
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "ctxt %llu", &n) == 1)
+			break;
+	fclose(f);
+	return n;
+}
 
 static void mark(const char *when, const char *work)
 {
@@ -31,6 +48,7 @@ static void mark(const char *when, const char *work)
 
 void mark_begin(const char *work)
 {
+	switches = task_switches();
 	mark("begin", work);
 	stamp = __rdtsc();
 }
@@ -40,8 +58,9 @@ void mark_end(const char *work, uint64_t ops)
 	uint64_t tsc = __rdtsc() - stamp;
 
 	mark("end", work);
-	printf("G: work=%s ops=%llu tsc=%llu\n", work,
-	       (unsigned long long)ops, (unsigned long long)tsc);
+	printf("G: work=%s ops=%llu tsc=%llu switches=%llu\n", work,
+	       (unsigned long long)ops, (unsigned long long)tsc,
+	       task_switches() - switches);
 	fflush(stdout);
 	tcdrain(STDOUT_FILENO);
 }
