@@ -57,9 +57,11 @@ kvm_load ours
 GUEST_SMP=1
 guest good nopti kvm_paravirt=1 lab=memsum:6
 GUEST_SMP=2
+# A PCI expansion ROM is a read-only memory slot; microvm's firmware is none.
+GUEST_QEMU="-M pcie=on -device ich9-ahci,romfile=/usr/share/qemu/bios-microvm.bin"
 if hostile_guest; then
 	hostile user usercall
-	for g in calls register owners load table race window life loop; do
+	for g in calls register owners rom load table race window life loop; do
 		hostile $g
 	done
 	counted registered unregistered publishes switches restarts load_cr3_cached load_cr3_missed

@@ -14,7 +14,7 @@ static void make(const struct call *c, unsigned int n)
 		hostile_case(c->name, c->want, hostile_call(c->nr, c->a0, c->a1));
 }
 
-#define MAKE(calls)	make(calls, ARRAY_SIZE(calls))
+#define MAKE(list)	make(list, sizeof(list) / sizeof(*(list)))
 
 static const struct call wrong[] = {
 	{ "probe", KVMPV_HC_PROBE, 1, 0, KVMPV_ABI_VERSION },
@@ -39,7 +39,7 @@ static const struct call wrong[] = {
 	{ "load-without-flags", KVMPV_HC_LOAD_CR3, ~0ull, ~0ull, -KVMPV_ENOENT },
 };
 
-static void calls(void)
+static void call_all(void)
 {
 	MAKE(wrong);
 	hostile_case("other-registers", 0,
@@ -50,7 +50,7 @@ static void calls(void)
 
 void hostile_calls(void)
 {
-	hostile_on(0, calls);
+	hostile_on(0, call_all);
 }
 
 /* paravirt=0: as a host without kvm-paravirt. */
@@ -62,7 +62,7 @@ static const struct call all_off[] = {
 	{ "off-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOSYS },
 };
 
-static void off(void)
+static void call_off(void)
 {
 	MAKE(all_off);
 	hostile_case("off-register", -KVMPV_ENOSYS, hostile_register());
@@ -70,7 +70,7 @@ static void off(void)
 
 void hostile_off(void)
 {
-	hostile_on(0, off);
+	hostile_on(0, call_off);
 }
 
 static const struct call with_ept[] = {
@@ -82,7 +82,7 @@ static const struct call with_ept[] = {
 	{ "ept-register-nothing", KVMPV_HC_REGISTER, 1, 0, -KVMPV_ENODEV },
 };
 
-static void ept(void)
+static void call_ept(void)
 {
 	MAKE(with_ept);
 	hostile_case("ept-register", -KVMPV_ENODEV, hostile_register());
@@ -90,7 +90,7 @@ static void ept(void)
 
 void hostile_ept(void)
 {
-	hostile_on(0, ept);
+	hostile_on(0, call_ept);
 }
 
 /* paravirt=cr3-cache */
@@ -99,7 +99,7 @@ static const struct call without_load[] = {
 	{ "noload-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOSYS },
 };
 
-static void noload(void)
+static void call_noload(void)
 {
 	struct kvmpv_state *state = hostile_mine()->state;
 
@@ -116,7 +116,7 @@ static void noload(void)
 
 void hostile_noload(void)
 {
-	hostile_on(0, noload);
+	hostile_on(0, call_noload);
 }
 
 /* paravirt=load-cr3 */
@@ -125,19 +125,17 @@ static const struct call without_cache[] = {
 	{ "nocache-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
 };
 
-static void nocache(void)
+static void call_nocache(void)
 {
-	struct kvmpv_state *state = hostile_mine()->state;
-
 	MAKE(without_cache);
-	hostile_case("nocache-register", -KVMPV_EOPNOTSUPP, hostile_register());
-	hostile_fill(state, hostile_mine()->table);
-	state->features_accepted = KVMPV_F_LOAD_CR3;
-	hostile_case("nocache-register-load", -KVMPV_ENODATA,
-		     hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state)));
+	hostile_case("nocache-register-both", -KVMPV_EOPNOTSUPP,
+		     hostile_register());
+	hostile_case("nocache-register", 0, hostile_register_load());
+	hostile_case("nocache-load-registered", 0,
+		     hostile_load_cr3(hostile_cr3()));
 }
 
 void hostile_nocache(void)
 {
-	hostile_on(0, nocache);
+	hostile_on(0, call_nocache);
 }

@@ -10,8 +10,8 @@
 #include "kvm_paravirt.h"
 
 #define HOSTILE_CPUS	2
-#define CR3_TAG		(1ul << KVMPV_CR3_TAG_BIT)
-#define CR3_RESERVED	(1ul << 60)
+#define CR3_TAG		BIT(KVMPV_CR3_TAG_BIT)
+#define CR3_RESERVED	BIT(60)
 
 /* Of each vCPU; what they look like is up to the cases. */
 struct hostile_pages {
@@ -25,6 +25,14 @@ extern struct hostile_pages hostile_pages[HOSTILE_CPUS];
 struct hostile_run {
 	u64 starts;		/* times that the code at start was executed */
 };
+
+/* Windows of asm.S, in ascending order. */
+extern const char lookup_start[], lookup_commit[];
+extern const char spin_start[], spin_commit[];
+extern const char cpuid_start[], cpuid_commit[];
+extern const char out_start[], out_commit[];
+extern const char mmio_start[], mmio_commit[];
+extern const char fault_start[], fault_commit[];
 
 /* asm.S; all with interrupts off, and all but the last are windows. */
 long hostile_lookup(const struct kvmpv_table *table, u64 cr3,
@@ -48,6 +56,7 @@ void hostile_on(unsigned int cpu, void (*fn)(void));
 /* register.c */
 void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table);
 long hostile_register(void);
+long hostile_register_load(void);
 void hostile_unregister(void);
 
 /* table.c */
@@ -97,6 +106,7 @@ void hostile_noload(void);
 void hostile_nocache(void);
 void hostile_registering(void);
 void hostile_owners(void);
+void hostile_rom(void);
 void hostile_load(void);
 void hostile_table(void);
 void hostile_race(void);

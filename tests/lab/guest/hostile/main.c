@@ -26,6 +26,7 @@ static const struct hostile_group {
 	{ "nocache", hostile_nocache },
 	{ "register", hostile_registering },
 	{ "owners", hostile_owners },
+	{ "rom", hostile_rom },
 	{ "load", hostile_load },
 	{ "table", hostile_table },
 	{ "race", hostile_race },

@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /* REGISTER: every reason to refuse, in the specification's order. */
+#include <linux/pci.h>
 #include <linux/string.h>
 
 #include "hostile.h"
-
-/* asm.S, in ascending order */
-extern const char lookup_start[], lookup_commit[];
-extern const char spin_start[], spin_commit[];
-extern const char cpuid_start[], cpuid_commit[];
-extern const char out_start[], out_commit[];
-extern const char mmio_start[], mmio_commit[];
-extern const char fault_start[], fault_commit[];
 
 #define WINDOW(name)	{ (unsigned long)name##_start, (unsigned long)name##_commit }
 
 #define KEEP		0xa5	/* what bytes hold that the host must not touch */
 
-#define ROM		0xffff0000ull	/* qboot, QEMU's microvm */
 #define APIC		0xfee00000ull	/* memory of KVM's own */
 #define TSS		0xfeffd000ull	/* QEMU's KVM_SET_TSS_ADDR */
-#define HOLE		0xc0000000ull
-#define FAR		(1ull << 39)
+#define HOLE		0x80000000ull
+#define FAR		BIT_ULL(39)
 #define FARTHEST	0xfffffffffffff000ull
 
 /* A well-formed para_state; host's fields and table hold something. */
@@ -53,6 +45,19 @@ long hostile_register(void)
 	hostile_fill(p->state, p->table);
 	p->state->restarts = 0;
 	return hostile_call(KVMPV_HC_REGISTER, __pa(p->state), sizeof(*p->state));
+}
+
+/* LOAD_CR3 alone needs neither table nor windows. */
+long hostile_register_load(void)
+{
+	struct kvmpv_state *state = hostile_mine()->state;
+
+	hostile_fill(state, hostile_mine()->table);
+	state->features_accepted = KVMPV_F_LOAD_CR3;
+	state->table_gpa = 0;
+	state->nr_windows = 0;
+	memset(state->window, 0, sizeof(state->window));
+	return hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state));
 }
 
 void hostile_unregister(void)
@@ -116,7 +121,6 @@ static const struct {
 	{ "state-farthest", FARTHEST, 4096, -KVMPV_EFAULT },
 	{ "state-apic", APIC, 4096, -KVMPV_EFAULT },
 	{ "state-tss", TSS, 4096, -KVMPV_EFAULT },
-	{ "state-rom", ROM, 4096, -KVMPV_EROFS },
 };
 
 /* Up to two fields of a well-formed para_state that are not so. */
@@ -159,10 +163,14 @@ static const struct {
 	{ "features-bit-63", -KVMPV_EOPNOTSUPP,
 	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | 1ull << 63) } },
 	{ "features-none", -KVMPV_ENODATA, { FIELD(features_accepted, 0) } },
-	{ "features-load-alone", -KVMPV_ENODATA,
-	  { FIELD(features_accepted, KVMPV_F_LOAD_CR3) } },
 	{ "features-none-table", -KVMPV_ENODATA,
 	  { FIELD(features_accepted, 0), FIELD(table_gpa, 8) } },
+	{ "load-alone-both", -KVMPV_EBADMSG,
+	  { FIELD(features_accepted, KVMPV_F_LOAD_CR3) } },
+	{ "load-alone-table", -KVMPV_EBADMSG,
+	  { FIELD(features_accepted, KVMPV_F_LOAD_CR3), FIELD(nr_windows, 0) } },
+	{ "load-alone-windows", -KVMPV_EBADMSG,
+	  { FIELD(features_accepted, KVMPV_F_LOAD_CR3), FIELD(table_gpa, 0) } },
 	{ "table-unaligned", -KVMPV_EINVAL, { FIELD(table_gpa, 0x1008) } },
 	{ "table-unaligned-far", -KVMPV_EINVAL, { FIELD(table_gpa, FAR + 1) } },
 	{ "table-hole", -KVMPV_EFAULT, { FIELD(table_gpa, HOLE) } },
@@ -170,9 +178,6 @@ static const struct {
 	{ "table-farthest", -KVMPV_EFAULT, { FIELD(table_gpa, FARTHEST) } },
 	{ "table-apic", -KVMPV_EFAULT, { FIELD(table_gpa, APIC) } },
 	{ "table-tss", -KVMPV_EFAULT, { FIELD(table_gpa, TSS) } },
-	{ "table-rom", -KVMPV_EROFS, { FIELD(table_gpa, ROM) } },
-	{ "table-rom-windows", -KVMPV_EROFS,
-	  { FIELD(table_gpa, ROM), FIELD(nr_windows, 0) } },
 	{ "windows-0", -KVMPV_ERANGE, { FIELD(nr_windows, 0) } },
 	{ "windows-33", -KVMPV_ERANGE, { FIELD(nr_windows, 33) } },
 	{ "windows-2^31", -KVMPV_ERANGE, { FIELD(nr_windows, 1u << 31) } },
@@ -309,6 +314,12 @@ static void try_edges(void)
 		     hostile_call(KVMPV_HC_REGISTER, __pa(p->state), 4096));
 	hostile_unregister();
 
+	hostile_case("load-alone", 0, hostile_register_load());
+	hostile_case("load-alone-load", 0, hostile_load_cr3(hostile_cr3()));
+	hostile_case("load-alone-no-table", 0,
+		     !!memchr_inv(p->table, KEEP, sizeof(*p->table)));
+	hostile_unregister();
+
 	hostile_case("register", 0, hostile_register());
 	hostile_case("host-version", KVMPV_ABI_VERSION, p->state->host_version);
 	hostile_case("features-offered", KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3,
@@ -334,6 +345,84 @@ void hostile_registering(void)
 	hostile_on(0, try_edges);
 }
 
+static u64 rom;
+
+static void try_rom(void)
+{
+	struct hostile_pages *p = hostile_mine();
+	long got;
+
+	hostile_fill(p->state, p->table);
+	before = *p->state;
+	got = hostile_call(KVMPV_HC_REGISTER, rom, sizeof(*p->state));
+	judge("state-rom", -KVMPV_EROFS, got, false);
+
+	hostile_fill(p->state, p->table);
+	p->state->table_gpa = rom;
+	try_state("table-rom", -KVMPV_EROFS);
+
+	hostile_fill(p->state, p->table);
+	p->state->table_gpa = rom;
+	p->state->nr_windows = 0;
+	try_state("table-rom-windows", -KVMPV_EROFS);
+
+	hostile_case("register", 0, hostile_register());
+}
+
+static void after_slots(void)
+{
+	struct kvmpv_table *table = hostile_mine()->table;
+	struct hostile_run run;
+	u64 cr3 = hostile_cr3();
+
+	hostile_case("slots-registered", 0, hostile_load_cr3(cr3));
+	hostile_case("slots-hit", 1, hostile_lookup(table, cr3, &run));
+	hostile_case("slots-cr3", 0, hostile_cr3() ^ cr3);
+}
+
+/*
+ * A PCI expansion ROM is a read-only memory slot, which the guest makes and
+ * takes away, and KVM then forgets all page tables.
+ */
+static void with_rom(struct pci_dev *dev)
+{
+	void __iomem *map;
+	unsigned int i;
+	size_t size;
+
+	map = pci_map_rom(dev, &size);
+	rom = pci_resource_start(dev, PCI_ROM_RESOURCE);
+	hostile_case("rom", 1, map && rom);
+	if (!map)
+		return;
+	hostile_on(0, try_rom);
+	for (i = 0; i < 10 && map; i++) {
+		pci_unmap_rom(dev, map);
+		map = pci_map_rom(dev, &size);
+	}
+	hostile_case("slots-changed", 10, i);
+	hostile_on(0, after_slots);
+	if (map)
+		pci_unmap_rom(dev, map);
+}
+
+void hostile_rom(void)
+{
+	struct pci_dev *dev = NULL;
+
+	for_each_pci_dev(dev) {
+		if (!pci_resource_len(dev, PCI_ROM_RESOURCE))
+			continue;
+		if (!pci_enable_device_mem(dev)) {
+			with_rom(dev);
+			pci_disable_device(dev);
+		}
+		pci_dev_put(dev);
+		return;
+	}
+	hostile_case("rom", 1, 0);
+}
+
 static void owner(void)
 {
 	hostile_case("vcpu0-register", 0, hostile_register());
@@ -349,9 +438,23 @@ static long register_pages(struct kvmpv_state *state, struct kvmpv_table *table)
 static void other(void)
 {
 	struct hostile_pages *his = &hostile_pages[0], *mine = &hostile_pages[1];
+	static struct kvmpv_table old_table;
+	static struct kvmpv_state old_state;
+	long r;
 
-	hostile_case("vcpu1-state-of-vcpu0", -KVMPV_EBUSY,
-		     register_pages(his->state, mine->table));
+	his->state->table_gpa = __pa(mine->table);
+	old_state = *his->state;
+	r = register_pages(his->state, mine->table);
+	hostile_case("vcpu1-state-of-vcpu0", -KVMPV_EBUSY, r);
+	hostile_case("vcpu1-state-of-vcpu0-kept", 0,
+		     memcmp(&old_state, his->state, sizeof(old_state)));
+	/* Not the entries: vCPU 0 is alive. */
+	old_table = *his->table;
+	r = hostile_call(KVMPV_HC_REGISTER, __pa(his->table), sizeof(*his->table));
+	hostile_case("vcpu1-state-is-table-of-vcpu0", -KVMPV_EBUSY, r);
+	hostile_case("vcpu1-state-is-table-of-vcpu0-kept", 0,
+		     memcmp(&old_table.reserved, his->table->reserved,
+			    sizeof(old_table.reserved)));
 	hostile_case("vcpu1-both-of-vcpu0", -KVMPV_EBUSY,
 		     register_pages(his->state, his->table));
 	hostile_fill(mine->state, mine->table);
