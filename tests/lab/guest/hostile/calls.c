@@ -14,8 +14,6 @@ static void make(const struct call *c, unsigned int n)
 		hostile_case(c->name, c->want, hostile_call(c->nr, c->a0, c->a1));
 }
 
-#define MAKE(list)	make(list, sizeof(list) / sizeof(*(list)))
-
 static const struct call wrong[] = {
 	{ "probe", KVMPV_HC_PROBE, 1, 0, KVMPV_ABI_VERSION },
 	{ "probe-newer", KVMPV_HC_PROBE, 0xffffffff, 0, KVMPV_ABI_VERSION },
@@ -41,7 +39,7 @@ static const struct call wrong[] = {
 
 static void call_all(void)
 {
-	MAKE(wrong);
+	make(wrong, ARRAY_SIZE(wrong));
 	hostile_case("other-registers", 0,
 		     hostile_changed_registers(KVMPV_HC_PROBE));
 	hostile_case("other-registers-refused", 0,
@@ -64,7 +62,7 @@ static const struct call all_off[] = {
 
 static void call_off(void)
 {
-	MAKE(all_off);
+	make(all_off, ARRAY_SIZE(all_off));
 	hostile_case("off-register", -KVMPV_ENOSYS, hostile_register());
 }
 
@@ -84,7 +82,7 @@ static const struct call with_ept[] = {
 
 static void call_ept(void)
 {
-	MAKE(with_ept);
+	make(with_ept, ARRAY_SIZE(with_ept));
 	hostile_case("ept-register", -KVMPV_ENODEV, hostile_register());
 }
 
@@ -103,7 +101,7 @@ static void call_noload(void)
 {
 	struct kvmpv_state *state = hostile_mine()->state;
 
-	MAKE(without_load);
+	make(without_load, ARRAY_SIZE(without_load));
 	hostile_case("noload-register-both", -KVMPV_EOPNOTSUPP,
 		     hostile_register());
 	hostile_fill(state, hostile_mine()->table);
@@ -127,7 +125,7 @@ static const struct call without_cache[] = {
 
 static void call_nocache(void)
 {
-	MAKE(without_cache);
+	make(without_cache, ARRAY_SIZE(without_cache));
 	hostile_case("nocache-register-both", -KVMPV_EOPNOTSUPP,
 		     hostile_register());
 	hostile_case("nocache-register", 0, hostile_register_load());

@@ -25,7 +25,7 @@ static long pattern_lost(const struct hostile_pages *p)
 	       !!memchr_inv(p->table, PATTERN, PAGE_SIZE);
 }
 
-static void unregister(void)
+static void try_unregister(void)
 {
 	struct kvmpv_table *table = hostile_mine()->table;
 	u64 cr3 = hostile_cr3();
@@ -43,7 +43,7 @@ static void unregister(void)
  * Against the ABI: a CR3 with the tag bit. With PCIDs it ends the registration;
  * without, the bit means nothing, and the table is empty as long as it is set.
  */
-static void tag(void)
+static void try_tag(void)
 {
 	struct kvmpv_table *table = hostile_mine()->table;
 	u64 cr3 = hostile_cr3();
@@ -89,11 +89,11 @@ static void other_after_init(void)
 
 void hostile_life(void)
 {
-	hostile_on(0, unregister);
+	hostile_on(0, try_unregister);
 	msleep(50);
 	hostile_case("unregister-nothing-written", 0,
 		     pattern_lost(&hostile_pages[0]));
-	hostile_on(0, tag);
+	hostile_on(0, try_tag);
 
 	/* Not unregistered by the guest: the CPU is put out by INIT. */
 	hostile_on(1, other_registers);

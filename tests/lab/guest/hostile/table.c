@@ -81,7 +81,7 @@ static void refused(const char *name, u64 cr3, u64 flags)
 	hostile_case(name, -KVMPV_EINVAL, got);
 }
 
-static void load(void)
+static void try_load(void)
 {
 	u64 cr3 = hostile_cr3();
 
@@ -107,7 +107,7 @@ static void load(void)
 
 void hostile_load(void)
 {
-	hostile_on(0, load);
+	hostile_on(0, try_load);
 }
 
 /* --- the table */
@@ -262,7 +262,7 @@ static void forging(void)
 }
 
 /* What a window is for can be done without one, at one's own risk. */
-static void bare(void)
+static void try_bare(void)
 {
 	struct kvmpv_table *t = table();
 	u64 cr3 = hostile_cr3(), other = other_cr3(), entry[2], after, guest;
@@ -302,7 +302,7 @@ void hostile_table(void)
 	hostile_on(0, hostile_unregister);
 	hostile_on(0, forging);
 	hostile_on(0, hostile_unregister);
-	hostile_on(0, bare);
+	hostile_on(0, try_bare);
 	hostile_on(0, hostile_unregister);
 	free_page((unsigned long)pgd);
 }

@@ -27,15 +27,15 @@ static const struct {
 	{ "user-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0 },
 };
 
-#define N	(sizeof(calls) / sizeof(calls[0]))
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 
 int main(void)
 {
 	unsigned int i;
 
-	for (i = 0; i < N; i++)
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
 		printf("G: case %s %d %ld\n", calls[i].name, -KVMPV_EPERM,
 		       call(calls[i].nr, calls[i].a0, calls[i].a1));
-	printf("G: group user %u\n", (unsigned int)N);
+	printf("G: group user %u\n", (unsigned int)ARRAY_SIZE(calls));
 	return 0;
 }

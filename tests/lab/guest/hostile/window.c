@@ -77,7 +77,7 @@ static void stepped(void)
 	hostile_case("step-told", 1, restarts() > were + STEPS / 2);
 }
 
-static void window(void)
+static void try_window(void)
 {
 	u64 cr3 = hostile_cr3();
 
@@ -109,7 +109,7 @@ void hostile_window(void)
 	if (register_die_notifier(&debug_notifier))
 		return;
 	ioapic = ioremap(IOAPIC, PAGE_SIZE);
-	hostile_on(0, window);
+	hostile_on(0, try_window);
 	work_on_cpu(0, interrupted, NULL);
 	hostile_on(0, no_window);
 	if (ioapic)
