@@ -282,7 +282,7 @@ measured() {
 	# shellcheck disable=SC2086 # words are meant
 	set -- "$1" ${LINE#G: }
 	work=${2#work=} ops=${3#ops=} tsc=${4#tsc=}
-	fields="\"work\":\"$work\",\"config\":\"$1\",\"ops\":$ops"
+	fields="\"work\":\"$work\",\"config\":\"$1\",\"ops\":$ops,\"switches\":${5#switches=}"
 	case $pass in
 	insns)
 		rec "$fields,\"metric\":\"insns_per_op\",\"value\":$(per_op "$tsc" "$ops")"
