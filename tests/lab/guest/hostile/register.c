@@ -437,6 +437,7 @@ static void other(void)
 	long r;
 
 	his->state->table_gpa = __pa(mine->table);
+	memset(&his->state->ret, KEEP, sizeof(his->state->ret));
 	old_state = *his->state;
 	r = register_pages(his->state, mine->table);
 	hostile_case("vcpu1-state-of-vcpu0", -KVMPV_EBUSY, r);

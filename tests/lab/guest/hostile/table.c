@@ -6,6 +6,8 @@
 #include <linux/processor.h>
 #include <linux/string.h>
 
+#include <asm/cpufeature.h>
+#include <asm/invpcid.h>
 #include <asm/processor-flags.h>
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
@@ -242,6 +244,11 @@ static void forging(void)
 	if (pcide())
 		forge_case("forged-pcid", host ^ 0x80);
 
+	/* Nothing is listed after the first, and the second exits all the same. */
+	hostile_case("forged-first", 0, forged(cr3, 0, &run));
+	hostile_case("forged-while-held", 0, forged(cr3, host, &run));
+	hostile_case("forged-while-held-cr3", 0, hostile_cr3() ^ cr3);
+
 	/* Listed once: a root of another role, as CR0.WP says. */
 	hostile_load_cr3(cr3);
 	host = hostile_find(t, cr3);
@@ -259,6 +266,72 @@ static void forging(void)
 	hostile_case("without-state-hit", 1, hostile_lookup(t, cr3, &run));
 	host = restarts();
 	hostile_case("without-state-told", 1, host > were && host < were + 1000);
+}
+
+static void write_cr4(u64 cr4)
+{
+	asm volatile("mov %0, %%cr4" : : "r" (cr4) : "memory");
+}
+
+/* Two page tables in turns, and then CR3 is as the guest had it. */
+static void alternate(const char *name, u64 cr3, u64 other)
+{
+	struct kvmpv_table *t = table();
+	struct hostile_run run;
+	unsigned int i, bad = 0;
+	long r = 0;
+
+	for (i = 0; i < 20; i++) {
+		bad += hostile_load_cr3(other) || hostile_cr3() != other;
+		r |= hostile_lookup(t, cr3, &run);
+		if (hostile_cr3() != cr3) {
+			/* A miss is no failure, but it is to be loaded then. */
+			bad += hostile_load_cr3(cr3) || hostile_cr3() != cr3;
+			r |= hostile_lookup(t, cr3, &run) << 1;
+		}
+	}
+	hostile_case(name, 0, bad + (r <= 0));
+}
+
+/* What the CPU's page tables depend on, behind the back of the table. */
+static void modes(void)
+{
+	static const struct {
+		const char *name;
+		u64 bit;
+	} bits[] = {
+		{ "cr4-pge", X86_CR4_PGE },
+		{ "cr4-smep", X86_CR4_SMEP },
+		{ "cr4-smap", X86_CR4_SMAP },
+	};
+	u64 cr3 = hostile_cr3(), other = other_cr3(), cr4 = __read_cr4();
+	unsigned int i;
+
+	hostile_case("register", 0, hostile_register());
+	hostile_call(KVMPV_HC_LOAD_CR3, other, 0);
+	for (i = 0; i < ARRAY_SIZE(bits); i++) {
+		if (!(cr4 & bits[i].bit))
+			continue;
+		write_cr4(cr4 & ~bits[i].bit);
+		alternate(bits[i].name, cr3, other);
+		write_cr4(cr4);
+	}
+	alternate("cr4-restored", cr3, other);
+	if (cr4 & X86_CR4_PCIDE) {
+		/* CR3 keeps its PCID, which means nothing now. */
+		write_cr4(cr4 & ~X86_CR4_PCIDE);
+		alternate("pcide-off", cr3, other);
+		hostile_mov_cr3(cr3 & PAGE_MASK);
+		alternate("pcide-off-0", cr3 & PAGE_MASK, other & PAGE_MASK);
+		write_cr4(cr4);
+		hostile_mov_cr3(cr3);
+		alternate("pcide-on", cr3, other);
+	}
+	if (boot_cpu_has(X86_FEATURE_INVPCID)) {
+		invpcid_flush_all();
+		alternate("invpcid", cr3, other);
+	}
+	hostile_mov_cr3(cr3);
 }
 
 /* What a window is for can be done without one, at one's own risk. */
@@ -301,6 +374,8 @@ void hostile_table(void)
 	hostile_on(0, switching);
 	hostile_on(0, hostile_unregister);
 	hostile_on(0, forging);
+	hostile_on(0, hostile_unregister);
+	hostile_on(0, modes);
 	hostile_on(0, hostile_unregister);
 	hostile_on(0, try_bare);
 	hostile_on(0, hostile_unregister);
