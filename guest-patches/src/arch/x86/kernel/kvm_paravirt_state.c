@@ -17,6 +17,7 @@ static ssize_t host_version_show(struct kobject *kobj,
 {
 	return sysfs_emit(buf, "%u\n", kvmpv_host_version);
 }
+
 static struct kobj_attribute host_version_attr = __ATTR_RO(host_version);
 
 static ssize_t features_offered_show(struct kobject *kobj,
@@ -24,6 +25,7 @@ static ssize_t features_offered_show(struct kobject *kobj,
 {
 	return sysfs_emit(buf, "0x%lx\n", kvmpv_offered);
 }
+
 static struct kobj_attribute features_offered_attr = __ATTR_RO(features_offered);
 
 static ssize_t features_used_show(struct kobject *kobj,
@@ -31,6 +33,7 @@ static ssize_t features_used_show(struct kobject *kobj,
 {
 	return sysfs_emit(buf, "0x%lx\n", kvmpv_used);
 }
+
 static struct kobj_attribute features_used_attr = __ATTR_RO(features_used);
 
 static ssize_t cr3_cache_show(struct kobject *kobj,
@@ -40,6 +43,7 @@ static ssize_t cr3_cache_show(struct kobject *kobj,
 		return sysfs_emit(buf, "off: %s\n", kvmpv_reason);
 	return sysfs_emit(buf, "on\n");
 }
+
 static struct kobj_attribute cr3_cache_attr = __ATTR_RO(cr3_cache);
 
 static struct attribute *kvmpv_attrs[] = {
@@ -55,15 +59,16 @@ static const struct attribute_group kvmpv_group = {
 	.attrs	= kvmpv_attrs,
 };
 
-/* Sums over CPUs of a u64 at an offset into a per-CPU variable. */
+/* The sum over CPUs of one u64 of a per-CPU structure. */
 #define KVMPV_COUNTER(name, var)					\
 static int name##_get(void *data, u64 *val)				\
 {									\
+	u64 sum = 0;							\
 	int cpu;							\
 									\
-	*val = 0;							\
 	for_each_possible_cpu(cpu)					\
-		*val += per_cpu(var.name, cpu);				\
+		sum += per_cpu(var.name, cpu);				\
+	*val = sum;							\
 	return 0;							\
 }									\
 DEFINE_DEBUGFS_ATTRIBUTE(name##_fops, name##_get, NULL, "%llu\n")

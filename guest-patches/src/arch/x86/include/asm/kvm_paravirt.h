@@ -3,8 +3,8 @@
 #ifndef _ASM_X86_KVM_PARAVIRT_H
 #define _ASM_X86_KVM_PARAVIRT_H
 
+#include <linux/cpufeature.h>
 #include <linux/types.h>
-#include <asm/cpufeature.h>
 #include <asm/ptrace.h>
 
 #ifdef CONFIG_KVM_PARAVIRT_GUEST
