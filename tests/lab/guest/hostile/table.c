@@ -281,6 +281,9 @@ static void alternate(const char *name, u64 cr3, u64 other)
 	unsigned int i, bad = 0;
 	long r = 0;
 
+	/* As the change of mode has left it. */
+	if (hostile_lookup(t, cr3, &run) < 0 || hostile_cr3() != cr3)
+		bad++;
 	for (i = 0; i < 20; i++) {
 		bad += hostile_load_cr3(other) || hostile_cr3() != other;
 		r |= hostile_lookup(t, cr3, &run);
