@@ -48,17 +48,17 @@ static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
 {
 	unsigned long bits = 0;
 	char *list, *rest, *word;
-	bool on;
 	int i;
 
-	if (!kstrtobool(val, &on)) {
-		kvmpv_allowed = on ? KVMPV_F_ALL : 0;
+	/* Not kstrtobool(): to that any word with an "n" in front means no. */
+	if (!strcmp(val, "0") || !strcmp(val, "1")) {
+		kvmpv_allowed = *val == '1' ? KVMPV_F_ALL : 0;
 		return 0;
 	}
 	list = kstrdup(val, GFP_KERNEL);
 	if (!list)
 		return -ENOMEM;
-	rest = strim(list);
+	rest = list;
 	while ((word = strsep(&rest, ",")) != NULL) {
 		for (i = 0; i < ARRAY_SIZE(kvmpv_names); i++)
 			if (!strcmp(word, kvmpv_names[i].name))

@@ -204,7 +204,9 @@ int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered)
 		return -KVMPV_ENODATA;
 	if (st->features_accepted & KVMPV_F_CR3_CACHE)
 		return kvmpv_check_page(st->table_gpa);
-	return st->table_gpa || st->nr_windows ? -KVMPV_EBADMSG : 0;
+	return st->table_gpa || st->nr_windows ||
+	       !all_zero((const __u64 *)st->window, sizeof(st->window) / 8) ?
+	       -KVMPV_EBADMSG : 0;
 }
 
 /**

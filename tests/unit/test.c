@@ -396,7 +396,12 @@ static void state_values(void)
 	st.table_gpa = 0;
 	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
 	st.nr_windows = 0;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	memset(st.window, 0, sizeof(st.window));
 	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	st.nr_windows = 1;
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	st.nr_windows = 0;
 	st.table_gpa = 0x5000;
 	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
 	st.features_accepted = 0;

@@ -30,16 +30,13 @@ static bool kvmpv_want_cr3 __initdata;
 static int __init kvmpv_setup(char *val)
 {
 	char *word;
-	bool on;
 
 	if (!val)
 		return -EINVAL;
-	if (!kstrtobool(val, &on)) {
-		kvmpv_given = on;
-		kvmpv_want_cr3 = on;
+	kvmpv_given = strcmp(val, "0");
+	kvmpv_want_cr3 = !strcmp(val, "1");
+	if (!kvmpv_given || kvmpv_want_cr3)
 		return 0;
-	}
-	kvmpv_given = true;
 	while ((word = strsep(&val, ",")) != NULL) {
 		if (!strcmp(word, "cr3"))
 			kvmpv_want_cr3 = true;

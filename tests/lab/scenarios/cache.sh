@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
+# The cache in use: what the guest sees and counts, that its memory is right; and that a guest that
+# did not ask for it exits as often as on the stock module. For CPU models with and without PCID.
+STATE=/sys/kernel/kvm_paravirt
+COUNT=/sys/kernel/debug/kvm_paravirt
+
+# exits_of CONFIG MODULE CR: how often a guest without the option exits for pipe:1000, in EXITS; CR
+# of them are CR accesses.
+exits_of() {
+	EXITS='' CRS=''
+	kvm_load "$1" || return
+	guest o nopti lab=pass:exits,null,pipe:1000
+	measure o "$1" 120 >/run/lab/measured
+	guest_wait o 30
+	EXITS=$(sed -n 's/.*"exits_per_op","value":\([0-9.]*\).*/\1/p' /run/lab/measured | head -n 1)
+	CRS=$(sed -n 's/.*"cr_exits_per_op","value":\([0-9.]*\).*/\1/p' /run/lab/measured | head -n 1)
+}
+
+near() {	# TEXT A B: less than a hundredth of an exit per operation apart
+	check "$1 ($2, $3)" awk -v a="$2" -v b="$3" 'BEGIN { exit !(a > 0 && a - b < 0.01 && b - a < 0.01) }'
+}
+
+exits_of stock
+stock_exits=$EXITS stock_crs=$CRS
+kvm_unload
+exits_of ours
+near "without the option: exits per switch as on the stock module" "$EXITS" "$stock_exits"
+near "without the option: of these CR accesses" "$CRS" "$stock_crs"
+check "nothing has registered" grep -qx 0 $COUNT/registered
+
+guest a nopti kvm_paravirt=1 lab=serve
+check "guest says that the cache is in use" guest_expect a 'G: kvm-paravirt: host ABI v1: cr3-cache(4)' 120
+guest_expect a 'G: ready' 60
+check "so does $STATE" guest_sh a 60 "grep -qx on $STATE/cr3_cache && grep -qx 1 $STATE/host_version"
+check "memory of 8 processes is right" guest_sh a 240 'memsum 2'
+check "guest counts hits" guest_sh a 60 "[ \$(cat $COUNT/hit) -gt 100 ]"
+check "guest has registered, and lost nothing" \
+	guest_sh a 60 "[ \$(cat $COUNT/registered) = 1 ] && [ \$(cat $COUNT/native) = 0 ]"
+read -r before <$COUNT/switches
+check "2-task switches" guest_sh a 120 'LAB_MARKS=0 pipe 500'
+check "hit rate of these is over 99 %" \
+	guest_sh a 60 "h=\$(cat $COUNT/hit); m=\$(cat $COUNT/miss); LAB_MARKS=0 pipe 1000; [ \$((\$(cat $COUNT/hit) - h)) -gt 1980 ] && [ \$((\$(cat $COUNT/miss) - m)) -lt 20 ]"
+read -r after <$COUNT/switches
+check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
+guest_kill a
+
+guest p pti=on kvm_paravirt=1 lab=memsum:1
+check "under page table isolation the guest says why not" \
+	guest_expect p 'G: kvm-paravirt: host ABI v1: cr3-cache off, page table isolation is on' 120
+check "and its memory is right" guest_expect p 'G: PASS memsum' 240
+guest_wait p 60
+
+GUEST_SMP=2
+guest s nopti kvm_paravirt=1 lab=serve
+guest_expect s 'G: ready' 120
+check "two vCPUs have registered" guest_sh s 60 "[ \$(cat $COUNT/registered) = 2 ]"
+check "two vCPUs: memory is right" guest_sh s 480 'memsum 2'
+check "a CPU goes offline and comes back" \
+	guest_sh s 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
+check "it has registered again" guest_sh s 60 "[ \$(cat $COUNT/registered) = 3 ]"
+check "memory is right after that" guest_sh s 480 'memsum 1'
+guest_kill s
+GUEST_SMP=1
+
+read -r registered <$COUNT/registered
+read -r unregistered <$COUNT/unregistered
+check "every registration is gone with its guest ($registered)" [ "$registered" = "$unregistered" ]
+kvm_unload
+check "the module is unloaded after its guests are gone" [ ! -d /sys/module/kvm_intel ]
+dmesg_clean
