@@ -113,6 +113,7 @@ static const struct {
 	{ "EPROTO", KVMPV_EPROTO },	{ "EBADMSG", KVMPV_EBADMSG },
 	{ "EOPNOTSUPP", KVMPV_EOPNOTSUPP }, { "ENOSYS", KVMPV_ENOSYS },
 };
+
 static_assert(ARRAY_SIZE(kvmpv_errors) <= KVMPV_NR_STATS - KVMPV_STAT_REFUSED_FIRST);
 
 static void kvmpv_count_refusal(int err)
@@ -485,11 +486,12 @@ int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 static int kvmpv_stat_get(void *data, u64 *val)
 {
 	unsigned long stat = (unsigned long)data;
+	u64 sum = 0;
 	int cpu;
 
-	*val = 0;
 	for_each_possible_cpu(cpu)
-		*val += per_cpu(kvmpv_stats[stat], cpu);
+		sum += per_cpu(kvmpv_stats[stat], cpu);
+	*val = sum;
 	return 0;
 }
 DEFINE_DEBUGFS_ATTRIBUTE(kvmpv_stat_fops, kvmpv_stat_get, NULL, "%llu\n");
