@@ -13,7 +13,7 @@ help:
 	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
 	@echo "make guest-export  the series for git am, in build/guest-6.1/series"
 	@echo "make guest-write   write the git tree back to guest-patches/"
-	@echo "make clean         remove build/"
+	@echo "make clean         remove build/ (root, if root made it)"
 
 demo:
 	tests/demo
@@ -21,7 +21,7 @@ demo:
 check:
 	tests/check
 
-check-long: setup
+check-long:
 	tests/check-long
 
 setup:

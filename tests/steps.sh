@@ -9,6 +9,13 @@ die() {
 
 [ "$(id -u)" = 0 ] || die "needs root, for apt and for the Debian root in build/: sudo make ${0##*/}"
 
+# Two at once, or one beside what an interrupted one left running, would spoil
+# each other's files; what runs on keeps the lock.
+mkdir -p "$top/build"
+exec 9>"$top/build/lock"
+flock -n 9 || die "another demo or check is running, or what is left of one: see 'fuser -v $top/build/lock'"
+trap 'exit 130' INT TERM
+
 # step TEXT COMMAND...: says what is done now, and how long it took.
 step() {
 	step_text=$1
@@ -23,7 +30,6 @@ step() {
 build_all() {
 	build_start=$(date +%s)
 	echo "== build the host module (Debian root, dkms) and the guest kernel"
-	mkdir -p "$top/build"
 	{
 		"$top/tests/setup/make-root" && "$top/tests/setup/install-module"
 	} >"$top/build/host.log" 2>&1 &

@@ -134,11 +134,12 @@ static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
 /* RAM that the host may write: a page of a slot that userspace made. */
 static int kvmpv_check_ram(struct kvm_vcpu *vcpu, gpa_t gpa)
 {
-	struct kvm_memory_slot *slot;
+	struct kvm_memory_slot *slot = gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa));
 
-	if (!kvm_is_visible_gfn(vcpu->kvm, gpa_to_gfn(gpa)))
+	/* As kvm_is_visible_memslot(): the slots behind are KVM's own. */
+	if (!slot || slot->id >= KVM_USER_MEM_SLOTS ||
+	    (slot->flags & KVM_MEMSLOT_INVALID))
 		return -KVMPV_EFAULT;
-	slot = gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa));
 	return slot->flags & KVM_MEM_READONLY ? -KVMPV_EROFS : 0;
 }
 
@@ -288,7 +289,7 @@ static void kvmpv_free(struct kvm_vcpu *vcpu)
  * kvmpv_unregister() - forget a vCPU's registration
  * @vcpu: the vCPU, loaded
  *
- * The table is emptied unless the vCPU was found to be another guest by now.
+ * The table is emptied unless userspace may have made another guest of it.
  * Nothing is written into guest memory afterwards. Nothing to do if the vCPU
  * is not registered. If the CPU's list cannot be emptied now, the registration
  * is dead, and is dropped when KVM_RUN returns after an entry that emptied it.
@@ -303,7 +304,7 @@ void kvmpv_unregister(struct kvm_vcpu *vcpu)
 	if (!p)
 		return;
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	if (p->shown && !p->dead)
+	if (p->shown && p->in_run && !p->dead)
 		kvmpv_clear_table(vcpu, p);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	if (kvmpv_vendor_detach(vcpu))
@@ -360,10 +361,11 @@ void kvmpv_left(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 		return;
 	}
 	/* Not if KVM_RUN never got to an entry: what userspace set is unjudged. */
-	if (p->in_run) {
-		p->in_run = false;
-		p->left_cr3 = kvm_read_cr3(vcpu);
-	}
+	if (!p->in_run)
+		return;
+	p->in_run = false;
+	/* A nested guest's CR3 says nothing of this one's. */
+	p->left_cr3 = is_guest_mode(vcpu) ? INVALID_GPA : kvm_read_cr3(vcpu);
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);
 	if (p->publishes == p->told_publishes &&
@@ -514,7 +516,8 @@ void __init kvmpv_module_init(void)
 	char name[32];
 	int i;
 
-	kvmpv_debugfs = debugfs_create_dir("kvm_paravirt", NULL);
+	/* A guest that is a host itself has "kvm_paravirt" as well. */
+	kvmpv_debugfs = debugfs_create_dir("kvm_paravirt_host", NULL);
 	kvmpv_stat_file("registered", KVMPV_STAT_REGISTERED);
 	kvmpv_stat_file("unregistered", KVMPV_STAT_UNREGISTERED);
 	kvmpv_stat_file("publishes", KVMPV_STAT_PUBLISHES);

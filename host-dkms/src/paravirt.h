@@ -27,7 +27,7 @@ struct kvmpv_vcpu {
 	struct kvmpv_list list;
 	u64 flag;		/* bit 63 in each host value, as last published */
 	u64 loaded;		/* vmcs01.GUEST_CR3 as last loaded or seen */
-	u64 left_cr3;		/* the guest's CR3 when KVM_RUN last returned */
+	u64 left_cr3;		/* CR3 when KVM_RUN last returned, or INVALID_GPA */
 	bool listed;		/* CR3_TARGET_COUNT is not 0 */
 	bool shown;		/* the guest's table may hold an entry */
 	bool in_run;		/* KVM_RUN has not returned since the last entry */

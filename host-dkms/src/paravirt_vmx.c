@@ -317,7 +317,7 @@ void __kvmpv_enter(struct vcpu_vmx *vmx)
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 
-	if (is_guest_mode(vcpu)) {
+	if (vmx->loaded_vmcs != &vmx->vmcs01) {
 		/* CR3 is the nested guest's: nothing to be learnt from it. */
 		p->in_run = true;
 		return;
@@ -326,7 +326,8 @@ void __kvmpv_enter(struct vcpu_vmx *vmx)
 	if (!p->in_run) {
 		p->in_run = true;
 		/* Userspace restored another state: whose page is it now? */
-		if (kvm_read_cr3(vcpu) != p->left_cr3)
+		if (p->left_cr3 != INVALID_GPA &&
+		    kvm_read_cr3(vcpu) != p->left_cr3)
 			p->dead = true;
 	}
 	kvmpv_publish(vmx);
@@ -353,7 +354,7 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx)
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	const struct kvmpv_window *w = NULL;
 
-	if (is_guest_mode(vcpu) || p->dead)
+	if (is_guest_mode(vcpu) || is_smm(vcpu) || p->dead)
 		return false;
 	if (!p->restarted) {
 		w = kvmpv_find_window(&p->windows, kvm_rip_read(vcpu));
@@ -395,7 +396,6 @@ void __kvmpv_leave(struct vcpu_vmx *vmx)
  */
 void __kvmpv_paging_off(struct vcpu_vmx *vmx)
 {
-	if (!vmx->kvmpv->in_run && !is_smm(&vmx->vcpu) &&
-	    !is_guest_mode(&vmx->vcpu))
+	if (!vmx->kvmpv->in_run && !is_smm(&vmx->vcpu))
 		kvmpv_unregister(&vmx->vcpu);
 }

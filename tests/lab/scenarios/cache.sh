@@ -4,6 +4,7 @@
 # did not ask for it exits as often as on the stock module. For CPU models with and without PCID.
 STATE=/sys/kernel/kvm_paravirt
 COUNT=/sys/kernel/debug/kvm_paravirt
+HOST=/sys/kernel/debug/kvm_paravirt_host
 
 # exits_of CONFIG MODULE CR: how often a guest without the option exits for pipe:1000, in EXITS; CR
 # of them are CR accesses.
@@ -25,9 +26,10 @@ exits_of stock
 stock_exits=$EXITS stock_crs=$CRS
 kvm_unload
 exits_of ours
+check "the host says that it is ours" eval 'dmesg | grep -q "kvm-paravirt .*, ABI version 1"'
 near "without the option: exits per switch as on the stock module" "$EXITS" "$stock_exits"
 near "without the option: of these CR accesses" "$CRS" "$stock_crs"
-check "nothing has registered" grep -qx 0 $COUNT/registered
+check "nothing has registered" grep -qx 0 $HOST/registered
 
 guest a nopti kvm_paravirt=1 lab=serve
 check "guest says that the cache is in use" guest_expect a 'G: kvm-paravirt: host ABI v1: cr3-cache(4)' 120
@@ -37,11 +39,11 @@ check "memory of 8 processes is right" guest_sh a 240 'memsum 2'
 check "guest counts hits" guest_sh a 60 "[ \$(cat $COUNT/hit) -gt 100 ]"
 check "guest has registered, and lost nothing" \
 	guest_sh a 60 "[ \$(cat $COUNT/registered) = 1 ] && [ \$(cat $COUNT/native) = 0 ]"
-read -r before <$COUNT/switches
+read -r before <$HOST/switches
 check "2-task switches" guest_sh a 120 'LAB_MARKS=0 pipe 500'
 check "hit rate of these is over 99 %" \
 	guest_sh a 60 "h=\$(cat $COUNT/hit); m=\$(cat $COUNT/miss); LAB_MARKS=0 pipe 1000; [ \$((\$(cat $COUNT/hit) - h)) -gt 1980 ] && [ \$((\$(cat $COUNT/miss) - m)) -lt 20 ]"
-read -r after <$COUNT/switches
+read -r after <$HOST/switches
 check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
 guest_kill a
 
@@ -63,8 +65,8 @@ check "memory is right after that" guest_sh s 480 'memsum 1'
 guest_kill s
 GUEST_SMP=1
 
-read -r registered <$COUNT/registered
-read -r unregistered <$COUNT/unregistered
+read -r registered <$HOST/registered
+read -r unregistered <$HOST/unregistered
 check "every registration is gone with its guest ($registered)" [ "$registered" = "$unregistered" ]
 kvm_unload
 check "the module is unloaded after its guests are gone" [ ! -d /sys/module/kvm_intel ]

@@ -22,18 +22,22 @@ SYM_INNER_LABEL(kvmpv_cr3_start, SYM_L_GLOBAL)
 	movq	%rdi, %rax
 	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
 	je	.Lhit
-.rept KVMPV_NR_ENTRIES - 1
+.rept KVMPV_NR_ENTRIES - 2
 	addq	$KVMPV_ENTRY_SIZE, %rax
 	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
 	je	.Lhit
 .endr
-SYM_INNER_LABEL(kvmpv_cr3_miss, SYM_L_GLOBAL)
-	xorl	%eax, %eax
-	RET
+	addq	$KVMPV_ENTRY_SIZE, %rax
+	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
+	jne	kvmpv_cr3_miss
 .Lhit:
 	movq	KVMPV_ENTRY_HOST_CR3(%rax), %rax
 SYM_INNER_LABEL(kvmpv_cr3_commit, SYM_L_GLOBAL)
 	movq	%rax, %cr3
 	movl	$1, %eax
+	RET
+	/* Behind the window: who steps through here is not sent back. */
+SYM_INNER_LABEL(kvmpv_cr3_miss, SYM_L_GLOBAL)
+	xorl	%eax, %eax
 	RET
 SYM_FUNC_END(__kvmpv_load_cr3)
