@@ -3,8 +3,6 @@
  * kvm-paravirt, host side: hypercalls, registration, the module parameter,
  * counters. Nothing here knows VMX from SVM.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
@@ -40,6 +38,7 @@ static const struct {
 } kvmpv_names[] = {
 	{ "cr3-cache",	KVMPV_F_CR3_CACHE },
 	{ "load-cr3",	KVMPV_F_LOAD_CR3 },
+	{ "flush",	KVMPV_F_FLUSHES },
 };
 
 static unsigned long kvmpv_allowed = KVMPV_F_ALL;
@@ -64,8 +63,8 @@ static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
 			if (!strcmp(word, kvmpv_names[i].name))
 				break;
 		if (i == ARRAY_SIZE(kvmpv_names)) {
-			pr_err("paravirt=: '%s' is neither 0, 1 nor one of cr3-cache, load-cr3\n",
-			       word);
+			pr_err("%s: paravirt=: '%s' is neither 0, 1 nor one of cr3-cache, load-cr3, flush\n",
+			       THIS_MODULE->name, word);
 			kfree(list);
 			return -EINVAL;
 		}
@@ -94,7 +93,7 @@ static const struct kernel_param_ops kvmpv_param_ops = {
 
 module_param_cb(paravirt, &kvmpv_param_ops, NULL, 0444);
 MODULE_PARM_DESC(paravirt,
-		 "0, 1 (default) or a list of cr3-cache,load-cr3: what guests are offered");
+		 "0, 1 (default) or a list of cr3-cache,load-cr3,flush: what guests are offered");
 
 /* Refusals by reason; the order of the debugfs files and counters. */
 static const struct {
@@ -125,10 +124,17 @@ static void kvmpv_count_refusal(int err)
 			kvmpv_count(KVMPV_STAT_REFUSED_FIRST + i);
 }
 
-/* What this VM is offered, now. */
+/* What this vCPU is offered, now. */
 static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
 {
-	return kvmpv_vendor_check(vcpu) ? 0 : kvmpv_allowed;
+	unsigned long bits = kvmpv_vendor_shadows() ? KVMPV_F_FLUSHES : 0;
+
+	if (!kvmpv_vendor_check(vcpu)) {
+		bits |= KVMPV_F_LOAD_CR3;
+		if (kvmpv_vendor_has_targets())
+			bits |= KVMPV_F_CR3_CACHE;
+	}
+	return bits & kvmpv_allowed;
 }
 
 /* RAM that the host may write: a page of a slot that userspace made. */
@@ -179,6 +185,10 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 {
 	int r = kvmpv_check_state(st, size, kvmpv_offered(vcpu));
 
+	/* The cache is not merely not offered: this host never will. */
+	if (r == -KVMPV_EOPNOTSUPP && !kvmpv_vendor_has_targets() &&
+	    (st->features_accepted & KVMPV_F_CR3_CACHE))
+		r = -KVMPV_ENXIO;
 	if (r)
 		return r;
 	p->state_gpa = gpa;
@@ -343,17 +353,17 @@ void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 }
 
 /**
- * kvmpv_left() - KVM_RUN is about to return
- * @vcpu: the vCPU
- * @p: its registration
+ * kvmpv_left() - get_if_flag(), as post_kvm_run_save() calls it
+ * @vcpu: a registered vCPU
  *
  * Userspace may read, save or replace guest memory and registers from here
  * on: it finds an empty table.
  *
- * Context: sleepable, SRCU held.
+ * Context: sleepable, SRCU held, KVM_RUN is about to return.
  */
-void kvmpv_left(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+void kvmpv_left(struct kvm_vcpu *vcpu)
 {
+	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 	u64 told[2] = { p->publishes, p->restarts };
 
 	if (p->dead) {
@@ -418,6 +428,41 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 	return 0;
 }
 
+/**
+ * kvmpv_entered() - the guest is about to run
+ * @vcpu: a registered vCPU
+ *
+ * The first time in a KVM_RUN: what has userspace made of the vCPU?
+ *
+ * Context: preemption off.
+ */
+void kvmpv_entered(struct kvm_vcpu *vcpu)
+{
+	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+
+	if (p->in_run)
+		return;
+	p->in_run = true;
+	/* It has restored another state: whose page is it now? */
+	if (p->left_cr3 != INVALID_GPA && kvm_read_cr3(vcpu) != p->left_cr3)
+		p->dead = true;
+}
+
+/**
+ * kvmpv_paging_off() - set_cr0() with PG clear
+ * @vcpu: a registered vCPU
+ *
+ * From userspace (KVM_SET_SREGS) it is a reset or the start of a restore. In
+ * KVM_RUN the next entry decides: RSM clears PG and sets it again.
+ *
+ * Context: sleepable.
+ */
+void kvmpv_paging_off(struct kvm_vcpu *vcpu)
+{
+	if (!(*kvmpv_vendor_vcpu(vcpu))->in_run && !is_smm(vcpu))
+		kvmpv_unregister(vcpu);
+}
+
 /* kvm_xen_enabled is not exported, hence no kvm_xen_hypercall_enabled(). */
 static bool kvmpv_foreign_hypercalls(struct kvm_vcpu *vcpu)
 {
@@ -426,29 +471,52 @@ static bool kvmpv_foreign_hypercalls(struct kvm_vcpu *vcpu)
 	       kvm_hv_hypercall_enabled(vcpu);
 }
 
-static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, u64 a0, u64 a1)
+/* @last: last byte of the caller's address space */
+static long kvmpv_dispatch_flush(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
+				 u64 last)
+{
+	if (!(kvmpv_allowed & KVMPV_F_FLUSHES))
+		return -KVMPV_ENOSYS;
+	if (!kvmpv_vendor_shadows())
+		return -KVMPV_ENODEV;
+	switch (nr) {
+	case KVMPV_HC_FLUSH:
+		return kvmpv_flush(vcpu, a[0]);
+	case KVMPV_HC_FLUSH_RANGE:
+		return kvmpv_flush_range(vcpu, a[0], a[1], a[2], a[3], last);
+	default:
+		return kvmpv_flush_vcpus(vcpu, a[0], last);
+	}
+}
+
+static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
+			   u64 last)
 {
 	switch (nr) {
 	case KVMPV_HC_PROBE:
-		return (u32)a0 ? KVMPV_ABI_VERSION : -KVMPV_EPROTO;
+		return (u32)a[0] ? KVMPV_ABI_VERSION : -KVMPV_EPROTO;
 	case KVMPV_HC_FEATURES:
-		return (u32)a0 ? 0 : kvmpv_offered(vcpu);
+		return (u32)a[0] ? 0 : kvmpv_offered(vcpu);
 	case KVMPV_HC_REGISTER:
-		return kvmpv_register(vcpu, a0, a1);
+		return kvmpv_register(vcpu, a[0], a[1]);
 	case KVMPV_HC_UNREGISTER:
 		kvmpv_unregister(vcpu);
 		return 0;
 	case KVMPV_HC_LOAD_CR3:
 		if (kvmpv_allowed & KVMPV_F_LOAD_CR3)
-			return kvmpv_load_cr3(vcpu, a0, a1);
+			return kvmpv_load_cr3(vcpu, a[0], a[1]);
 		return -KVMPV_ENOSYS;
+	case KVMPV_HC_FLUSH:
+	case KVMPV_HC_FLUSH_RANGE:
+	case KVMPV_HC_FLUSH_VCPUS:
+		return kvmpv_dispatch_flush(vcpu, nr, a, last);
 	default:
 		return -KVMPV_ENOSYS;
 	}
 }
 
 /**
- * kvmpv_hypercall() - exit handler of VMCALL
+ * kvmpv_hypercall() - exit handler of VMCALL and VMMCALL
  * @vcpu: the vCPU
  *
  * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
@@ -460,27 +528,27 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, u64 a0, u64 a1)
 int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 {
 	bool is64 = is_64_bit_hypercall(vcpu);
-	u64 nr = kvm_rax_read(vcpu), a0, a1;
+	u64 nr = kvm_rax_read(vcpu), last = is64 ? ~0ull : (u32)~0;
+	u64 a[] = {
+		kvm_rbx_read(vcpu) & last, kvm_rcx_read(vcpu) & last,
+		kvm_rdx_read(vcpu) & last, kvm_rsi_read(vcpu) & last,
+	};
 	long ret;
 
-	if (!is64)
-		nr = (u32)nr;
+	nr &= last;
 	if (nr < KVMPV_HC_BASE || nr > KVMPV_HC_LAST || !kvmpv_allowed ||
 	    kvmpv_foreign_hypercalls(vcpu))
 		return kvm_emulate_hypercall(vcpu);
 
-	a0 = is64 ? kvm_rbx_read(vcpu) : (u32)kvm_rbx_read(vcpu);
-	a1 = is64 ? kvm_rcx_read(vcpu) : (u32)kvm_rcx_read(vcpu);
-
 	if (kvmpv_vendor_cpl(vcpu))
 		ret = -KVMPV_EPERM;
 	else
-		ret = kvmpv_dispatch(vcpu, nr, a0, a1);
+		ret = kvmpv_dispatch(vcpu, nr, a, last);
 	if (ret < 0)
 		kvmpv_count_refusal(-ret);
-	trace_kvmpv_hypercall(vcpu->vcpu_id, nr, a0, a1, ret);
+	trace_kvmpv_hypercall(vcpu->vcpu_id, nr, a[0], a[1], ret);
 
-	kvm_rax_write(vcpu, is64 ? ret : (u32)ret);
+	kvm_rax_write(vcpu, ret & last);
 	++vcpu->stat.hypercalls;
 	return kvm_skip_emulated_instruction(vcpu);
 }
@@ -525,12 +593,16 @@ void __init kvmpv_module_init(void)
 	kvmpv_stat_file("restarts", KVMPV_STAT_RESTARTS);
 	kvmpv_stat_file("load_cr3_cached", KVMPV_STAT_LOAD_CR3_CACHED);
 	kvmpv_stat_file("load_cr3_missed", KVMPV_STAT_LOAD_CR3_MISSED);
+	kvmpv_stat_file("flush", KVMPV_STAT_FLUSH);
+	kvmpv_stat_file("flush_range", KVMPV_STAT_FLUSH_RANGE);
+	kvmpv_stat_file("flush_vcpus", KVMPV_STAT_FLUSH_VCPUS);
+	kvmpv_stat_file("flush_kicks", KVMPV_STAT_FLUSH_KICKS);
 	for (i = 0; i < ARRAY_SIZE(kvmpv_errors); i++) {
 		snprintf(name, sizeof(name), "refused_%s", kvmpv_errors[i].name);
 		kvmpv_stat_file(name, KVMPV_STAT_REFUSED_FIRST + i);
 	}
-	pr_info("kvm-paravirt " KVMPV_MODULE_VERSION ", ABI version %d\n",
-		KVMPV_ABI_VERSION);
+	pr_info("%s: kvm-paravirt " KVMPV_MODULE_VERSION ", ABI version %d\n",
+		THIS_MODULE->name, KVMPV_ABI_VERSION);
 }
 
 /**
@@ -542,4 +614,5 @@ void kvmpv_module_exit(void)
 {
 	debugfs_remove(kvmpv_debugfs);
 	static_key_deferred_flush(&kvmpv_used);
+	static_key_deferred_flush(&kvmpv_flush_used);
 }

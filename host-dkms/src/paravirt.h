@@ -12,8 +12,10 @@
 
 #include "paravirt_table.h"
 
+#define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
+			 KVMPV_F_FLUSH_VCPUS)
 /* Bits of the module parameter and of FEATURES that this version implements. */
-#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
+#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 | KVMPV_F_FLUSHES)
 
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
@@ -43,6 +45,14 @@ struct kvmpv_vcpu {
 struct kvmpv_vm {
 	/* Serializes registrations: no page belongs to two vCPUs. */
 	struct mutex lock;
+	bool flushes;		/* a vCPU has called FLUSH_VCPUS */
+};
+
+/* Per vCPU, registered or not: what other vCPUs want it to flush. */
+struct kvmpv_flush_queue {
+	/* Raw: taken with preemption off. */
+	raw_spinlock_t lock;
+	struct kvmpv_flushes todo;
 };
 
 /* Counters, summed up over CPUs in debugfs. */
@@ -54,6 +64,10 @@ enum kvmpv_stat {
 	KVMPV_STAT_RESTARTS,
 	KVMPV_STAT_LOAD_CR3_CACHED,
 	KVMPV_STAT_LOAD_CR3_MISSED,
+	KVMPV_STAT_FLUSH,
+	KVMPV_STAT_FLUSH_RANGE,
+	KVMPV_STAT_FLUSH_VCPUS,
+	KVMPV_STAT_FLUSH_KICKS,
 	KVMPV_STAT_REFUSED_FIRST,
 	KVMPV_NR_STATS = KVMPV_STAT_REFUSED_FIRST + 32,
 };
@@ -67,14 +81,36 @@ extern struct static_key_false_deferred kvmpv_used;
 #define kvmpv_on(v)							\
 	(static_branch_unlikely(&kvmpv_used.key) && unlikely((v)->kvmpv))
 
+extern struct static_key_false_deferred kvmpv_flush_used;
+
+/* load_mmu_pgd(): is there anything that __kvmpv_flush_queued() may have to do? */
+#define kvmpv_flush_queued(v)						\
+	(static_branch_unlikely(&kvmpv_flush_used.key) &&		\
+	 ((v)->kvmpv_flush.todo.nr || (v)->kvmpv_flush.todo.all))
+
 /* paravirt.c */
 int kvmpv_hypercall(struct kvm_vcpu *vcpu);
 void kvmpv_unregister(struct kvm_vcpu *vcpu);
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu);
 void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p);
-void kvmpv_left(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p);
+void kvmpv_entered(struct kvm_vcpu *vcpu);
+void kvmpv_left(struct kvm_vcpu *vcpu);
+void kvmpv_paging_off(struct kvm_vcpu *vcpu);
 void kvmpv_module_init(void);
 void kvmpv_module_exit(void);
+
+/* paravirt_flush.c */
+int kvmpv_flush(struct kvm_vcpu *vcpu, u64 scope);
+int kvmpv_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
+		      u64 flags, u64 last);
+int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last);
+void __kvmpv_flush_queued(struct kvm_vcpu *vcpu);
+void kvmpv_vm_destroy(struct kvmpv_vm *vm);
+
+static inline void kvmpv_vcpu_init(struct kvmpv_flush_queue *queue)
+{
+	raw_spin_lock_init(&queue->lock);
+}
 
 static inline void kvmpv_vm_init(struct kvmpv_vm *vm)
 {
@@ -84,19 +120,20 @@ static inline void kvmpv_vm_init(struct kvmpv_vm *vm)
 /* Each vendor's half, called by paravirt.c. */
 struct kvmpv_vcpu **kvmpv_vendor_vcpu(struct kvm_vcpu *vcpu);
 struct kvmpv_vm *kvmpv_vendor_vm(struct kvm *kvm);
+struct kvmpv_flush_queue *kvmpv_vendor_flush_queue(struct kvm_vcpu *vcpu);
+bool kvmpv_vendor_shadows(void);
+bool kvmpv_vendor_has_targets(void);
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu);
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
 void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
 bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 
-/* paravirt_vmx.c: the hooks */
+/* paravirt_vmx.c, paravirt_svm.c: the hooks */
+void __kvmpv_enter(struct kvm_vcpu *vcpu);
 struct vcpu_vmx;
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level);
-void __kvmpv_enter(struct vcpu_vmx *vmx);
 void __kvmpv_exit(struct vcpu_vmx *vmx);
 bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx);
-void __kvmpv_leave(struct vcpu_vmx *vmx);
-void __kvmpv_paging_off(struct vcpu_vmx *vmx);
 
 #endif /* __KVMPV_H */

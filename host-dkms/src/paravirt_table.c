@@ -274,3 +274,89 @@ const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 			return &win->w[i];
 	return NULL;
 }
+
+/**
+ * kvmpv_check_scope() - what FLUSH is to flush
+ * @scope: KVMPV_FLUSH_*
+ *
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_check_scope(u64 scope)
+{
+	return scope == KVMPV_FLUSH_USER || scope == KVMPV_FLUSH_ALL ?
+	       0 : -KVMPV_EINVAL;
+}
+
+/**
+ * kvmpv_check_range() - a range of linear addresses to flush
+ * @va: the first address
+ * @pages: number of addresses
+ * @shift: log2 of bytes from one address to the next
+ * @last: the last byte of the caller's address space
+ *
+ * Addresses that are not canonical are fine, INVLPG ignores them (SDM).
+ *
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last)
+{
+	if (!pages)
+		return 0;
+	if (shift != 12 && shift != 21 && shift != 30)
+		return -KVMPV_EINVAL;
+	return va > last || pages - 1 > (last - va) >> shift ?
+	       -KVMPV_EINVAL : 0;
+}
+
+/**
+ * kvmpv_check_flush_gpa() - the argument of FLUSH_VCPUS
+ * @gpa: guest physical address of struct kvmpv_flush_vcpus
+ *
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_check_flush_gpa(u64 gpa)
+{
+	return (gpa & 7) || gpa % KVMPV_PAGE_SIZE >
+			    KVMPV_PAGE_SIZE - sizeof(struct kvmpv_flush_vcpus) ?
+	       -KVMPV_EINVAL : 0;
+}
+
+/**
+ * kvmpv_check_flush() - what FLUSH_VCPUS points to, but for the mask
+ * @desc: a copy
+ * @last: the last byte of the caller's address space
+ *
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_check_flush(const struct kvmpv_flush_vcpus *desc, u64 last)
+{
+	if (desc->scope ? kvmpv_check_scope(desc->scope) : !desc->pages)
+		return -KVMPV_EINVAL;
+	return kvmpv_check_range(desc->va, desc->pages, desc->stride_shift,
+				 last);
+}
+
+/**
+ * kvmpv_flushes_add() - one more range to flush
+ * @todo: what is to be flushed already
+ * @va: the first address
+ * @pages: number of addresses, any
+ * @shift: log2 of bytes from one address to the next
+ *
+ * More than a full flush would cost becomes one.
+ */
+void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift)
+{
+	if (todo->all || !pages)
+		return;
+	if (todo->nr == KVMPV_FLUSH_RANGES ||
+	    pages > KVMPV_FLUSH_PAGES - todo->pages) {
+		todo->all = true;
+		return;
+	}
+	todo->range[todo->nr].va = va;
+	todo->range[todo->nr].pages = pages;
+	todo->range[todo->nr].shift = shift;
+	todo->nr++;
+	todo->pages += pages;
+}

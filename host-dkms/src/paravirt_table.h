@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The logic of kvm-paravirt's host side that needs no kernel: which roots are
- * published in which slot, restart windows, the check of para_state. Compiled
- * into the module, and as plain C by tests/unit.
+ * published in which slot, restart windows, the checks of para_state and of
+ * what is to be flushed. Compiled into the module, and as plain C by tests/unit.
  *
  * Nothing here sleeps, locks or touches guest memory; callers pass copies.
  */
@@ -37,6 +37,28 @@ struct kvmpv_windows {
 	struct kvmpv_window w[KVMPV_NR_WINDOWS];
 };
 
+/*
+ * Up to here a range is flushed page by page, in all roots that are kept: some
+ * 64 page walks per root bound what one call costs. Linux, too, flushes all
+ * from 34 pages on.
+ */
+#define KVMPV_FLUSH_PAGES	64
+#define KVMPV_FLUSH_RANGES	4
+
+struct kvmpv_range {
+	u64 va;
+	u32 pages;
+	u32 shift;		/* log2 of bytes from one page to the next */
+};
+
+/* What a vCPU has to flush before it runs guest code again. */
+struct kvmpv_flushes {
+	struct kvmpv_range range[KVMPV_FLUSH_RANGES];
+	unsigned int nr;
+	unsigned int pages;	/* of all ranges */
+	bool all;		/* everything; the ranges do not matter */
+};
+
 unsigned int kvmpv_select_roots(const struct kvmpv_root *cand, unsigned int nr,
 				u64 loaded, struct kvmpv_root *out);
 bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
@@ -53,5 +75,11 @@ int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered);
 int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win);
 const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 					     u64 rip);
+
+int kvmpv_check_scope(u64 scope);
+int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last);
+int kvmpv_check_flush_gpa(u64 gpa);
+int kvmpv_check_flush(const struct kvmpv_flush_vcpus *desc, u64 last);
+void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift);
 
 #endif /* __KVMPV_TABLE_H */

@@ -35,8 +35,24 @@ struct kvmpv_vm *kvmpv_vendor_vm(struct kvm *kvm)
 	return &to_kvm_vmx(kvm)->kvmpv;
 }
 
+struct kvmpv_flush_queue *kvmpv_vendor_flush_queue(struct kvm_vcpu *vcpu)
+{
+	return &to_vmx(vcpu)->kvmpv_flush;
+}
+
+bool kvmpv_vendor_shadows(void)
+{
+	return !enable_ept;
+}
+
+/* KVM, Xen and Hyper-V tell their guests that there are 0. */
+bool kvmpv_vendor_has_targets(void)
+{
+	return vmx_misc_cr3_count(vmcs_config.misc) >= KVMPV_NR_ENTRIES;
+}
+
 /**
- * kvmpv_vendor_check() - can this vCPU have a CR3 cache, now?
+ * kvmpv_vendor_check() - can this vCPU register, now?
  * @vcpu: the vCPU
  *
  * Return: 0 or the negative error that says why not.
@@ -49,9 +65,6 @@ int kvmpv_vendor_check(struct kvm_vcpu *vcpu)
 		return -KVMPV_ENODEV;
 	if (kvmpv_is_using_evmcs())
 		return -KVMPV_EXDEV;
-	/* KVM, Xen and Hyper-V tell their guests that there are 0. */
-	if (vmx_misc_cr3_count(vmcs_config.misc) < KVMPV_NR_ENTRIES)
-		return -KVMPV_ENXIO;
 	if (vmx->nested.vmxon || is_guest_mode(vcpu))
 		return -KVMPV_ELOOP;
 	if (is_smm(vcpu))
@@ -303,7 +316,7 @@ static void kvmpv_publish(struct vcpu_vmx *vmx)
 
 /**
  * __kvmpv_enter() - vmx_prepare_switch_to_guest()
- * @vmx: a registered vCPU
+ * @vcpu: a registered vCPU
  *
  * Publishes the roots as they are now, in the guest's table and in the VMCS.
  * Every entry passes here but those that re-enter from the exit fastpath,
@@ -312,9 +325,9 @@ static void kvmpv_publish(struct vcpu_vmx *vmx)
  *
  * Context: preemption off, SRCU held, roots and requests final.
  */
-void __kvmpv_enter(struct vcpu_vmx *vmx)
+void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
-	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 
 	if (vmx->loaded_vmcs != &vmx->vmcs01) {
@@ -323,13 +336,7 @@ void __kvmpv_enter(struct vcpu_vmx *vmx)
 		return;
 	}
 
-	if (!p->in_run) {
-		p->in_run = true;
-		/* Userspace restored another state: whose page is it now? */
-		if (p->left_cr3 != INVALID_GPA &&
-		    kvm_read_cr3(vcpu) != p->left_cr3)
-			p->dead = true;
-	}
+	kvmpv_entered(vcpu);
 	kvmpv_publish(vmx);
 	/* Paging off, and not on RSM's way back: the guest that asked is gone. */
 	if (!is_paging(vcpu) && !is_smm(vcpu))
@@ -372,30 +379,4 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx)
 	kvmpv_clear_table(vcpu, p);
 	p->hold = true;
 	return true;
-}
-
-/**
- * __kvmpv_leave() - vmx_get_if_flag(), which only post_kvm_run_save() calls
- * @vmx: a registered vCPU
- *
- * Context: sleepable, SRCU held, KVM_RUN is about to return.
- */
-void __kvmpv_leave(struct vcpu_vmx *vmx)
-{
-	kvmpv_left(&vmx->vcpu, vmx->kvmpv);
-}
-
-/**
- * __kvmpv_paging_off() - vmx_set_cr0() with PG clear
- * @vmx: a registered vCPU
- *
- * From userspace (KVM_SET_SREGS) it is a reset or the start of a restore. In
- * KVM_RUN the next entry decides: RSM clears PG and sets it again.
- *
- * Context: sleepable.
- */
-void __kvmpv_paging_off(struct vcpu_vmx *vmx)
-{
-	if (!vmx->kvmpv->in_run && !is_smm(&vmx->vcpu))
-		kvmpv_unregister(&vmx->vcpu);
 }

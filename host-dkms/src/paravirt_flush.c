@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt, host side: the guest's TLB flushes under shadow paging.
+ *
+ * A flush of this vCPU is what KVM does for INVLPG, a MOV to CR3 or CR4.PGE,
+ * many of them in one exit. For other vCPUs it is queued, and done by each in
+ * its own thread before it runs guest code again: only there its roots may be
+ * touched. A vCPU that runs guest code now is made to leave it; one that
+ * sleeps or waits for a CPU is left alone.
+ */
+#include <linux/cpumask.h>
+#include <linux/smp.h>
+
+#include "kvm_cache_regs.h"
+#include "mmu.h"
+#include "x86.h"
+#include "paravirt.h"
+#include "paravirt_compat.h"
+
+/* Off until a VM uses FLUSH_VCPUS. */
+DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_flush_used, HZ);
+
+/*
+ * All roots that KVM keeps for this vCPU are synced or dropped. Never
+ * KVM_REQ_MMU_SYNC for another vCPU: it syncs the current root alone, and the
+ * guest may have gone on to another one, and will come back without a flush.
+ */
+static void kvmpv_flush_all(struct kvm_vcpu *vcpu)
+{
+	kvm_make_request(KVM_REQ_TLB_FLUSH_GUEST, vcpu);
+	/* That flushes the TLB of the nested guest only, while it runs one. */
+	if (is_guest_mode(vcpu))
+		kvm_make_request(KVM_REQ_TLB_FLUSH, vcpu);
+}
+
+static void kvmpv_do_flushes(struct kvm_vcpu *vcpu,
+			     const struct kvmpv_flushes *todo)
+{
+	const struct kvmpv_range *r;
+	unsigned int i;
+
+	/* INVLPG acts on the TLB of the nested guest, while there is one. */
+	if (todo->all || is_guest_mode(vcpu)) {
+		kvmpv_flush_all(vcpu);
+		return;
+	}
+	for (r = todo->range; r < todo->range + todo->nr; r++)
+		for (i = 0; i < r->pages; i++)
+			kvm_mmu_invlpg(vcpu, r->va + ((u64)i << r->shift));
+}
+
+/* As a MOV of the current value to CR3 does, but never reloads PDPTRs. */
+static void kvmpv_flush_user(struct kvm_vcpu *vcpu)
+{
+	if (kvmpv_pcid_enabled(vcpu)) {
+		kvm_set_cr3(vcpu, kvm_read_cr3(vcpu));
+		return;
+	}
+	kvm_make_request(KVM_REQ_MMU_SYNC, vcpu);
+	kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
+}
+
+/* The calling vCPU's own part of FLUSH_VCPUS, and all of the other calls. */
+static void kvmpv_flush_self(struct kvm_vcpu *vcpu, u64 scope, u64 va,
+			     u64 pages, u64 shift)
+{
+	struct kvmpv_flushes todo = {};
+
+	if (scope == KVMPV_FLUSH_ALL)
+		todo.all = true;
+	kvmpv_flushes_add(&todo, va, pages, shift);
+	if (scope == KVMPV_FLUSH_USER && !todo.all)
+		kvmpv_flush_user(vcpu);
+	kvmpv_do_flushes(vcpu, &todo);
+}
+
+/**
+ * kvmpv_flush() - FLUSH
+ * @vcpu: the vCPU
+ * @scope: KVMPV_FLUSH_USER or KVMPV_FLUSH_ALL
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_flush(struct kvm_vcpu *vcpu, u64 scope)
+{
+	int r = kvmpv_check_scope(scope);
+
+	if (r)
+		return r;
+	kvmpv_count(KVMPV_STAT_FLUSH);
+	kvmpv_flush_self(vcpu, scope, 0, 0, 0);
+	return 0;
+}
+
+/**
+ * kvmpv_flush_range() - FLUSH_RANGE
+ * @vcpu: the vCPU
+ * @va: linear address
+ * @pages: number of pages
+ * @shift: log2 of bytes from one to the next: 12, 21, 30
+ * @flags: none are defined
+ * @last: last byte of the caller's address space
+ *
+ * More than KVMPV_FLUSH_PAGES are a full flush.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
+		      u64 flags, u64 last)
+{
+	int r = flags ? -KVMPV_EINVAL : kvmpv_check_range(va, pages, shift, last);
+
+	if (r)
+		return r;
+	kvmpv_count(KVMPV_STAT_FLUSH_RANGE);
+	kvmpv_flush_self(vcpu, 0, va, pages, shift);
+	return 0;
+}
+
+/* Runs on the CPU of a vCPU that has left guest mode by the interrupt itself. */
+static void kvmpv_left_guest_mode(void *unused)
+{
+}
+
+/* Queue for a vCPU other than the calling one. */
+static void kvmpv_queue(struct kvm_vcpu *vcpu,
+			const struct kvmpv_flush_vcpus *desc)
+{
+	struct kvmpv_flush_queue *q = kvmpv_vendor_flush_queue(vcpu);
+
+	raw_spin_lock(&q->lock);
+	/* "The current CR3" of another vCPU is whatever it comes to be. */
+	if (desc->scope)
+		q->todo.all = true;
+	kvmpv_flushes_add(&q->todo, desc->va, desc->pages, desc->stride_shift);
+	raw_spin_unlock(&q->lock);
+	/* Has __kvmpv_flush_queued() called. Pairs with the entry's checks. */
+	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
+}
+
+/* From now on kvmpv_flush_queued() is not patched out. */
+static void kvmpv_use_queues(struct kvm *kvm)
+{
+	struct kvmpv_vm *vm = kvmpv_vendor_vm(kvm);
+
+	if (READ_ONCE(vm->flushes))
+		return;
+	mutex_lock(&vm->lock);
+	if (!vm->flushes) {
+		/* Nobody queues before the hook is there. */
+		static_branch_deferred_inc(&kvmpv_flush_used);
+		smp_store_release(&vm->flushes, true);
+	}
+	mutex_unlock(&vm->lock);
+}
+
+/* As kvm_make_vcpus_request_mask(), which is not exported. */
+static void kvmpv_flush_others(struct kvm_vcpu *vcpu,
+			       const struct kvmpv_flush_vcpus *desc,
+			       struct cpumask *cpus)
+{
+	struct kvm_vcpu *other;
+	int self = get_cpu(), cpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, other, vcpu->kvm) {
+		unsigned int id = other->vcpu_id;
+
+		if (other == vcpu || id / 64 >= ARRAY_SIZE(desc->vcpu_mask) ||
+		    !(desc->vcpu_mask[id / 64] >> (id % 64) & 1))
+			continue;
+		kvmpv_queue(other, desc);
+		/*
+		 * If it is outside guest mode it sees the request before it
+		 * enters. If it moves to another CPU after this, it has left.
+		 */
+		if (kvm_vcpu_exiting_guest_mode(other) == OUTSIDE_GUEST_MODE)
+			continue;
+		cpu = READ_ONCE(other->cpu);
+		if (cpu != -1 && cpu != self)
+			cpumask_set_cpu(cpu, cpus);
+	}
+	if (!cpumask_empty(cpus)) {
+		kvmpv_count(KVMPV_STAT_FLUSH_KICKS);
+		smp_call_function_many(cpus, kvmpv_left_guest_mode, NULL, true);
+	}
+	put_cpu();
+}
+
+/**
+ * kvmpv_flush_vcpus() - FLUSH_VCPUS
+ * @vcpu: the calling vCPU
+ * @gpa: of struct kvmpv_flush_vcpus; read once
+ * @last: last byte of the caller's address space
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: 0, -KVMPV_EINVAL, -KVMPV_EFAULT or -KVMPV_ENOMEM.
+ */
+int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
+{
+	unsigned int id = vcpu->vcpu_id;
+	struct kvmpv_flush_vcpus desc;
+	cpumask_var_t cpus;
+	int r = kvmpv_check_flush_gpa(gpa);
+
+	if (r)
+		return r;
+	/* Not beyond what userspace made: other slots are KVM's own. */
+	if (!kvm_is_visible_gfn(vcpu->kvm, gpa_to_gfn(gpa)) ||
+	    kvm_read_guest(vcpu->kvm, gpa, &desc, sizeof(desc)))
+		return -KVMPV_EFAULT;
+	r = kvmpv_check_flush(&desc, last);
+	if (r)
+		return r;
+	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL_ACCOUNT))
+		return -KVMPV_ENOMEM;
+
+	kvmpv_use_queues(vcpu->kvm);
+	kvmpv_count(KVMPV_STAT_FLUSH_VCPUS);
+	kvmpv_flush_others(vcpu, &desc, cpus);
+	free_cpumask_var(cpus);
+	if (id / 64 < ARRAY_SIZE(desc.vcpu_mask) &&
+	    desc.vcpu_mask[id / 64] >> (id % 64) & 1)
+		kvmpv_flush_self(vcpu, desc.scope, desc.va, desc.pages,
+				 desc.stride_shift);
+	return 0;
+}
+
+/**
+ * __kvmpv_flush_queued() - do what other vCPUs have queued
+ * @vcpu: the vCPU, loaded, its current root valid
+ *
+ * Called whenever the root is loaded, which who queues asks for.
+ *
+ * Context: sleepable, SRCU held, in the vCPU's thread.
+ */
+void __kvmpv_flush_queued(struct kvm_vcpu *vcpu)
+{
+	struct kvmpv_flush_queue *q = kvmpv_vendor_flush_queue(vcpu);
+	struct kvmpv_flushes todo;
+
+	raw_spin_lock(&q->lock);
+	todo = q->todo;
+	q->todo = (struct kvmpv_flushes){};
+	raw_spin_unlock(&q->lock);
+	kvmpv_do_flushes(vcpu, &todo);
+}
+
+/* vm_destroy(): its vCPUs are gone. */
+void kvmpv_vm_destroy(struct kvmpv_vm *vm)
+{
+	if (vm->flushes)
+		static_branch_slow_dec_deferred(&kvmpv_flush_used);
+}
