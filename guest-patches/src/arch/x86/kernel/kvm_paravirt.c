@@ -13,33 +13,46 @@
 #include <linux/kvm_para.h>
 #include <linux/printk.h>
 #include <linux/string.h>
+#include <linux/stringify.h>
 
 #include <asm/kvm_paravirt.h>
 
-/* What this kernel needs for its CR3 cache: see kvmpv_load_cr3_miss(). */
-#define KVMPV_CR3_NEEDS	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
+#define KVMPV_F_CR3	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
+#define KVMPV_F_TLB	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
 
 unsigned int kvmpv_host_version __ro_after_init;
 unsigned long kvmpv_offered __ro_after_init;
 unsigned long kvmpv_used __ro_after_init;
 const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
 
+static const struct {
+	const char *word;
+	unsigned long features;
+} kvmpv_words[] __initconst = {
+	{ "cr3",	KVMPV_F_CR3 },
+	{ "tlb",	KVMPV_F_TLB },
+};
+
 static bool kvmpv_given __initdata;
-static bool kvmpv_want_cr3 __initdata;
+static unsigned long kvmpv_wanted __initdata;
 
 static int __init kvmpv_setup(char *val)
 {
 	char *word;
+	int i;
 
 	if (!val)
 		return -EINVAL;
 	kvmpv_given = strcmp(val, "0");
-	kvmpv_want_cr3 = !strcmp(val, "1");
-	if (!kvmpv_given || kvmpv_want_cr3)
+	kvmpv_wanted = strcmp(val, "1") ? 0 : KVMPV_F_CR3 | KVMPV_F_TLB;
+	if (!kvmpv_given || kvmpv_wanted)
 		return 0;
 	while ((word = strsep(&val, ",")) != NULL) {
-		if (!strcmp(word, "cr3"))
-			kvmpv_want_cr3 = true;
+		for (i = 0; i < ARRAY_SIZE(kvmpv_words); i++)
+			if (!strcmp(word, kvmpv_words[i].word))
+				break;
+		if (i < ARRAY_SIZE(kvmpv_words))
+			kvmpv_wanted |= kvmpv_words[i].features;
 		else
 			pr_warn("kvm_paravirt=: '%s' is not known\n", word);
 	}
@@ -50,7 +63,7 @@ early_param("kvm_paravirt", kvmpv_setup);
 /* Why the CR3 cache is not for this kernel, or NULL. */
 static const char * __init kvmpv_why_no_cr3(void)
 {
-	if (!kvmpv_want_cr3)
+	if (!(kvmpv_wanted & KVMPV_F_CR3))
 		return "cr3 is not in the list of kvm_paravirt=";
 	/* Entry code loads CR3 on its own, and reads it: no entry would hit. */
 	if (boot_cpu_has(X86_FEATURE_PTI))
@@ -60,9 +73,34 @@ static const char * __init kvmpv_why_no_cr3(void)
 		return "the CPU has no global pages";
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
 		return "guest memory is encrypted";
-	if ((kvmpv_offered & KVMPV_CR3_NEEDS) != KVMPV_CR3_NEEDS)
+	/* A miss of the cache needs it, see kvmpv_load_cr3_miss(). */
+	if (!(kvmpv_offered & KVMPV_F_LOAD_CR3))
 		return "the host does not offer it";
 	return NULL;
+}
+
+/*
+ * Also under page table isolation. Not without global pages: __flush_tlb_all()
+ * is a MOV to CR3 then, also from where CR3 is not what cpu_tlbstate says.
+ */
+static bool __init kvmpv_tlb_possible(void)
+{
+	return (kvmpv_wanted & KVMPV_F_TLB) &&
+	       (kvmpv_offered & KVMPV_F_TLB) == KVMPV_F_TLB &&
+	       boot_cpu_has(X86_FEATURE_PGE) &&
+	       !cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+}
+
+/* The one line in dmesg; @cr3 is what it says of CR3 loads. */
+static void __init kvmpv_say(const char *cr3)
+{
+	const char *tlb = kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "";
+
+	if (kvmpv_reason)
+		pr_info("host ABI v%u: cr3-cache off, %s%s%s\n",
+			kvmpv_host_version, kvmpv_reason, *tlb ? ";" : "", tlb);
+	else
+		pr_info("host ABI v%u: %s%s\n", kvmpv_host_version, cr3, tlb);
 }
 
 /**
@@ -86,12 +124,15 @@ void __init kvmpv_guest_init(void)
 	kvmpv_host_version = version;
 	offered = kvmpv_hypercall2(KVMPV_HC_FEATURES, 0, 0);
 	kvmpv_offered = offered > 0 ? offered : 0;
+	if (kvmpv_tlb_possible()) {
+		kvmpv_used |= KVMPV_F_TLB;
+		kvmpv_tlb_init();
+	}
 	kvmpv_reason = kvmpv_why_no_cr3();
 	if (kvmpv_reason)
-		pr_info("host ABI v%u: cr3-cache off, %s\n",
-			kvmpv_host_version, kvmpv_reason);
+		kvmpv_say(NULL);
 	else
-		kvmpv_used = KVMPV_CR3_NEEDS;
+		kvmpv_used |= kvmpv_offered & KVMPV_F_CR3;
 }
 
 /* The boot CPU decides: all later CPUs find the feature bit set or not. */
@@ -100,15 +141,14 @@ static void __init kvmpv_boot_cpu_init(void)
 	int r = kvmpv_cr3_cpu_init();
 
 	if (r) {
-		kvmpv_used = 0;
+		pr_info("REGISTER answered %d\n", r);
+		kvmpv_used &= ~KVMPV_F_CR3;
 		kvmpv_reason = "the host refused the registration";
-		pr_info("host ABI v%u: cr3-cache off, REGISTER answered %d\n",
-			kvmpv_host_version, r);
-		return;
+	} else {
+		setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
 	}
-	setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
-	pr_info("host ABI v%u: cr3-cache(%d)\n", kvmpv_host_version,
-		KVMPV_NR_ENTRIES);
+	kvmpv_say(kvmpv_used & KVMPV_F_CR3_CACHE ?
+		  "cr3-cache(" __stringify(KVMPV_NR_ENTRIES) ")" : "load-cr3");
 }
 
 /**
@@ -120,7 +160,9 @@ void __ref kvmpv_guest_cpu_init(void)
 {
 	int r;
 
-	if (!kvmpv_used)
+	if (kvmpv_used & KVMPV_F_TLB)
+		kvmpv_tlb_cpu_init();
+	if (!(kvmpv_used & KVMPV_F_CR3))
 		return;
 	if (system_state < SYSTEM_SCHEDULING) {
 		kvmpv_boot_cpu_init();
@@ -138,6 +180,6 @@ void __ref kvmpv_guest_cpu_init(void)
  */
 void kvmpv_guest_cpu_offline(void)
 {
-	if (kvmpv_used)
+	if (kvmpv_used & KVMPV_F_CR3)
 		kvmpv_cr3_cpu_offline();
 }

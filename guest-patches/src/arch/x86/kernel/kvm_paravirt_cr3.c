@@ -6,6 +6,9 @@
  * CPU, and lets the CPU load them without an exit. load_new_mm_cr3() asks here
  * when no flush is due; a miss costs one exit, as any MOV to CR3 does.
  *
+ * A host that has no table to give (AMD) is told by LOAD_CR3 that no flush is
+ * due, which spares it a sync of its page tables; each load is an exit there.
+ *
  * A registration can be lost at any time (live migration, a restored snapshot,
  * a reset of the VM). The table is then empty, the next miss is told so, and
  * the CPU registers anew.
@@ -22,9 +25,6 @@ static_assert(sizeof(struct kvmpv_table) == PAGE_SIZE);
 static_assert(sizeof(struct kvmpv_entry) == KVMPV_ENTRY_SIZE);
 static_assert(offsetof(struct kvmpv_entry, guest_cr3) == KVMPV_ENTRY_GUEST_CR3);
 static_assert(offsetof(struct kvmpv_entry, host_cr3) == KVMPV_ENTRY_HOST_CR3);
-
-/* A host that does not know the calls is asked again at most this often. */
-#define KVMPV_RETRY	(HZ / 2)
 
 enum kvmpv_mode {
 	KVMPV_OFF,		/* not registered, and not to be */
@@ -50,11 +50,13 @@ static int kvmpv_register(void)
 
 	state->guest_version = KVMPV_ABI_VERSION;
 	state->size = sizeof(*state);
-	state->features_accepted = KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
-	state->table_gpa = slow_virt_to_phys(this_cpu_ptr(&kvmpv_table));
-	state->nr_windows = 1;
-	state->window[0].start = (unsigned long)kvmpv_cr3_start;
-	state->window[0].commit = (unsigned long)kvmpv_cr3_commit;
+	state->features_accepted = kvmpv_used & (KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3);
+	if (kvmpv_used & KVMPV_F_CR3_CACHE) {
+		state->table_gpa = slow_virt_to_phys(this_cpu_ptr(&kvmpv_table));
+		state->nr_windows = 1;
+		state->window[0].start = (unsigned long)kvmpv_cr3_start;
+		state->window[0].commit = (unsigned long)kvmpv_cr3_commit;
+	}
 
 	r = kvmpv_hypercall2(KVMPV_HC_REGISTER, gpa, sizeof(*state));
 	if (r == -KVMPV_EEXIST) {

@@ -77,6 +77,10 @@ KVMPV_COUNTER(hit, kvmpv_counters);
 KVMPV_COUNTER(miss, kvmpv_counters);
 KVMPV_COUNTER(flush, kvmpv_counters);
 KVMPV_COUNTER(native, kvmpv_counters);
+KVMPV_COUNTER(tlb_range, kvmpv_counters);
+KVMPV_COUNTER(tlb_all, kvmpv_counters);
+KVMPV_COUNTER(tlb_vcpus, kvmpv_counters);
+KVMPV_COUNTER(tlb_refused, kvmpv_counters);
 KVMPV_COUNTER(registered, kvmpv_counters);
 KVMPV_COUNTER(refused, kvmpv_counters);
 /* The host's own, as of the last time that its userspace ran. */
@@ -99,6 +103,10 @@ static int __init kvmpv_state_init(void)
 	debugfs_create_file("miss", 0444, dir, NULL, &miss_fops);
 	debugfs_create_file("flush", 0444, dir, NULL, &flush_fops);
 	debugfs_create_file("native", 0444, dir, NULL, &native_fops);
+	debugfs_create_file("tlb_range", 0444, dir, NULL, &tlb_range_fops);
+	debugfs_create_file("tlb_all", 0444, dir, NULL, &tlb_all_fops);
+	debugfs_create_file("tlb_vcpus", 0444, dir, NULL, &tlb_vcpus_fops);
+	debugfs_create_file("tlb_refused", 0444, dir, NULL, &tlb_refused_fops);
 	debugfs_create_file("registered", 0444, dir, NULL, &registered_fops);
 	debugfs_create_file("refused", 0444, dir, NULL, &refused_fops);
 	debugfs_create_file("publishes", 0444, dir, NULL, &publishes_fops);

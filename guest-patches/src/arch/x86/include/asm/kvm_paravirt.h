@@ -17,12 +17,19 @@ struct kvmpv_counters {
 	u64 miss;		/* LOAD_CR3: one exit, no flush */
 	u64 flush;		/* MOV to CR3 because a flush was due */
 	u64 native;		/* MOV to CR3 because the host could not help */
+	u64 tlb_range;		/* FLUSH_RANGE, in place of INVLPGs */
+	u64 tlb_all;		/* FLUSH, in place of two writes to CR4 */
+	u64 tlb_vcpus;		/* FLUSH_VCPUS, in place of IPIs */
+	u64 tlb_refused;	/* flush calls that the host refused */
 	u64 registered;		/* times REGISTER succeeded */
 	u64 refused;		/* times a call was refused */
 };
 
 DECLARE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
 DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
+
+/* A host that refused is asked again at most this often. */
+#define KVMPV_RETRY	(HZ / 2)
 
 extern const char kvmpv_cr3_start[], kvmpv_cr3_commit[], kvmpv_cr3_miss[];
 
@@ -31,16 +38,48 @@ bool kvmpv_load_cr3(unsigned long cr3);
 int kvmpv_cr3_cpu_init(void);
 void kvmpv_cr3_cpu_offline(void);
 
+bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
+			     unsigned int shift);
+bool __kvmpv_flush_tlb_user(void);
+bool __kvmpv_flush_tlb_all(void);
+bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end);
+void kvmpv_tlb_init(void);
+void kvmpv_tlb_cpu_init(void);
+
+/* Each: false if the caller has to flush by itself. */
+static __always_inline bool kvmpv_flush_tlb_range(unsigned long start,
+						  unsigned long end,
+						  unsigned int shift)
+{
+	return cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH) &&
+	       __kvmpv_flush_tlb_range(start, end, shift);
+}
+
+static __always_inline bool kvmpv_flush_tlb_all(void)
+{
+	return cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH) &&
+	       __kvmpv_flush_tlb_all();
+}
+
+static __always_inline bool kvmpv_flush_tlb_kernel(unsigned long start,
+						   unsigned long end)
+{
+	return cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH) &&
+	       __kvmpv_flush_tlb_kernel(start, end);
+}
+
 static __always_inline void kvmpv_count_flush(void)
 {
 	this_cpu_inc(kvmpv_counters.flush);
 }
 
 /**
- * kvmpv_hypercall2() - call the host
+ * kvmpv_hypercall4() - call the host
  * @nr: KVMPV_HC_*
  * @a0: first argument
  * @a1: second argument
+ * @a2: third argument
+ * @a3: fourth argument
  *
  * kvm_hypercall2() is VMCALL before alternatives are applied, on AMD CPUs too,
  * which is when the boot CPU probes; static_cpu_has() is right at all times.
@@ -48,18 +87,27 @@ static __always_inline void kvmpv_count_flush(void)
  * Context: any.
  * Return: the host's answer, negative KVMPV_E* if it is refused.
  */
-static __always_inline long kvmpv_hypercall2(unsigned int nr, unsigned long a0,
-					     unsigned long a1)
+static __always_inline long kvmpv_hypercall4(unsigned int nr, unsigned long a0,
+					     unsigned long a1, unsigned long a2,
+					     unsigned long a3)
 {
 	long ret;
 
 	if (static_cpu_has(X86_FEATURE_VMMCALL))
 		asm volatile("vmmcall" : "=a" (ret)
-			     : "a" (nr), "b" (a0), "c" (a1) : "memory");
+			     : "a" (nr), "b" (a0), "c" (a1), "d" (a2), "S" (a3)
+			     : "memory");
 	else
 		asm volatile("vmcall" : "=a" (ret)
-			     : "a" (nr), "b" (a0), "c" (a1) : "memory");
+			     : "a" (nr), "b" (a0), "c" (a1), "d" (a2), "S" (a3)
+			     : "memory");
 	return ret;
+}
+
+static __always_inline long kvmpv_hypercall2(unsigned int nr, unsigned long a0,
+					     unsigned long a1)
+{
+	return kvmpv_hypercall4(nr, a0, a1, 0, 0);
 }
 
 /**
@@ -90,6 +138,17 @@ extern const char *kvmpv_reason;
 
 static inline bool kvmpv_load_cr3(unsigned long cr3) { return false; }
 static inline void kvmpv_count_flush(void) { }
+static inline bool kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
+					 unsigned int shift)
+{
+	return false;
+}
+static inline bool __kvmpv_flush_tlb_user(void) { return false; }
+static inline bool kvmpv_flush_tlb_all(void) { return false; }
+static inline bool kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
+{
+	return false;
+}
 static inline void kvmpv_fixup_ip(struct pt_regs *regs) { }
 static inline void kvmpv_guest_init(void) { }
 static inline void kvmpv_guest_cpu_init(void) { }

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt: TLB flushes in one exit.
+ *
+ * On a host that shadows page tables each INVLPG, each access to CR3 and each
+ * change of CR4.PGE is an exit, and an IPI is several, on either side. The host
+ * does the same for a range, or for all CPUs, when asked once. What it flushes
+ * may be more than was asked for, so tlb_gen of other CPUs stays behind what
+ * they have flushed: they may flush once more than they need to.
+ *
+ * A call that the host refuses is done natively, by who made it. A host that
+ * does not know the calls (any more: live migration) is left alone for a while.
+ */
+#include <linux/cpumask.h>
+#include <linux/irqflags.h>
+#include <linux/jiffies.h>
+#include <linux/mm.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
+#include <linux/vmstat.h>
+
+#include <asm/kvm_paravirt.h>
+#include <asm/paravirt.h>
+#include <asm/tlb.h>
+#include <asm/tlbflush.h>
+
+struct kvmpv_tlb_cpu {
+	u64 gpa;		/* of this CPU's kvmpv_desc; 0: too early */
+	bool pending;		/* kvmpv_desc awaits this CPU's own flush */
+	bool refused;
+	unsigned long retry;	/* jiffies, if @refused */
+};
+
+static DEFINE_PER_CPU(struct kvmpv_tlb_cpu, kvmpv_tlb_cpu);
+
+/* Aligned so that it is within a page, as the host asks for. */
+static DEFINE_PER_CPU(struct kvmpv_flush_vcpus, kvmpv_desc) __aligned(1024);
+
+static_assert(sizeof(struct kvmpv_flush_vcpus) <= 1024);
+
+/* As pv_ops was before; KVM's or the native one. */
+static void (*kvmpv_flush_multi_before)(const struct cpumask *cpumask,
+					const struct flush_tlb_info *info) __ro_after_init;
+
+/* Where preemption is off; NMI handlers may come in between. */
+static bool kvmpv_flush_call(unsigned int nr, unsigned long a0,
+			     unsigned long a1, unsigned long a2)
+{
+	struct kvmpv_tlb_cpu *cpu = this_cpu_ptr(&kvmpv_tlb_cpu);
+
+	if (unlikely(cpu->refused) && time_before(jiffies, cpu->retry))
+		return false;
+	cpu->refused = kvmpv_hypercall4(nr, a0, a1, a2, 0);
+	if (unlikely(cpu->refused)) {
+		cpu->retry = jiffies + KVMPV_RETRY;
+		this_cpu_inc(kvmpv_counters.tlb_refused);
+	}
+	return !cpu->refused;
+}
+
+static bool kvmpv_desc_call(void)
+{
+	if (!kvmpv_flush_call(KVMPV_HC_FLUSH_VCPUS,
+			      this_cpu_read(kvmpv_tlb_cpu.gpa), 0, 0))
+		return false;
+	this_cpu_inc(kvmpv_counters.tlb_vcpus);
+	return true;
+}
+
+/* What to flush; the mask is empty. */
+static void kvmpv_desc_init(struct kvmpv_flush_vcpus *desc, u64 scope,
+			    unsigned long start, unsigned long end,
+			    unsigned int shift)
+{
+	memset(desc, 0, sizeof(*desc));
+	if (end == TLB_FLUSH_ALL) {
+		desc->scope = scope;
+	} else if (boot_cpu_has(X86_FEATURE_PTI)) {
+		/*
+		 * INVLPG is for the current PCID and global pages; user space
+		 * has another PCID, and the kernel has no global pages.
+		 */
+		desc->scope = KVMPV_FLUSH_ALL;
+	} else {
+		desc->va = start;
+		desc->pages = DIV_ROUND_UP(end - start, 1UL << shift);
+		desc->stride_shift = shift;
+	}
+}
+
+static bool kvmpv_desc_add(struct kvmpv_flush_vcpus *desc, int cpu)
+{
+	unsigned int id = cpu_physical_id(cpu);
+
+	if (id >= 64 * ARRAY_SIZE(desc->vcpu_mask))
+		return false;
+	desc->vcpu_mask[id / 64] |= BIT_ULL(id % 64);
+	return true;
+}
+
+/* Other sizes are none that a page of this architecture has today. */
+static bool kvmpv_shift_ok(unsigned int shift)
+{
+	return shift == 12 || shift == 21 || shift == 30;
+}
+
+/**
+ * __kvmpv_flush_tlb_range() - flush user pages of this CPU
+ * @start: first address
+ * @end: end
+ * @shift: log2 of bytes from one page to the next
+ *
+ * If other CPUs are to flush the same, it is one call for all of them.
+ *
+ * Context: interrupts off, flush_tlb_func().
+ * Return: false if nothing was flushed here.
+ */
+bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
+			     unsigned int shift)
+{
+	unsigned long pages = DIV_ROUND_UP(end - start, 1UL << shift);
+
+	if (!kvmpv_shift_ok(shift))
+		return false;
+	if (this_cpu_read(kvmpv_tlb_cpu.pending)) {
+		if (!kvmpv_desc_add(this_cpu_ptr(&kvmpv_desc), smp_processor_id()) ||
+		    !kvmpv_desc_call())
+			return false;
+		this_cpu_write(kvmpv_tlb_cpu.pending, false);
+		return true;
+	}
+	/* INVLPG is one exit as well. */
+	if (pages == 1 || !kvmpv_flush_call(KVMPV_HC_FLUSH_RANGE, start, pages, shift))
+		return false;
+	this_cpu_inc(kvmpv_counters.tlb_range);
+	return true;
+}
+
+/**
+ * __kvmpv_flush_tlb_user() - flush all user pages, of this CPU and of others
+ *
+ * Only where others are waiting for theirs: alone, a MOV to CR3 is one exit too.
+ *
+ * Context: preemption off, flush_tlb_local().
+ * Return: false if nothing was flushed here.
+ */
+bool __kvmpv_flush_tlb_user(void)
+{
+	if (!this_cpu_read(kvmpv_tlb_cpu.pending) ||
+	    !this_cpu_read(kvmpv_desc.scope) ||
+	    !kvmpv_desc_add(this_cpu_ptr(&kvmpv_desc), smp_processor_id()) ||
+	    !kvmpv_desc_call())
+		return false;
+	this_cpu_write(kvmpv_tlb_cpu.pending, false);
+	return true;
+}
+
+/**
+ * __kvmpv_flush_tlb_all() - flush everything of this CPU, global pages too
+ *
+ * Context: any that is not preemptible, NMI too: one instruction.
+ * Return: false if nothing was flushed.
+ */
+bool __kvmpv_flush_tlb_all(void)
+{
+	if (!kvmpv_flush_call(KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0))
+		return false;
+	this_cpu_inc(kvmpv_counters.tlb_all);
+	return true;
+}
+
+/**
+ * __kvmpv_flush_tlb_kernel() - flush kernel pages of all CPUs
+ * @start: first address
+ * @end: end, or TLB_FLUSH_ALL
+ *
+ * Interrupts are off so that nobody else fills the descriptor. Other CPUs need
+ * not have theirs on: the host waits for none of them to do anything.
+ *
+ * Context: not NMI.
+ * Return: false if not all CPUs have flushed.
+ */
+bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
+{
+	struct kvmpv_flush_vcpus *desc;
+	unsigned long flags;
+	bool ok;
+	int cpu;
+
+	local_irq_save(flags);
+	desc = this_cpu_ptr(&kvmpv_desc);
+	kvmpv_desc_init(desc, KVMPV_FLUSH_ALL, start, end, PAGE_SHIFT);
+	ok = this_cpu_read(kvmpv_tlb_cpu.gpa);
+	for_each_online_cpu(cpu)
+		ok = ok && kvmpv_desc_add(desc, cpu);
+	ok = ok && kvmpv_desc_call();
+	local_irq_restore(flags);
+	return ok;
+}
+
+/*
+ * As native_flush_tlb_multi(), one call for all CPUs. Whether others need it is
+ * decided as there; that a CPU goes on to another mm, or to none, meanwhile is
+ * caught by the tlb_gen that the caller has raised before, as there, too.
+ *
+ * Interrupts are off from filling the descriptor to the call: flush_tlb_func()
+ * for another CPU's flush would take it for its own.
+ */
+static void kvmpv_flush_tlb_multi(const struct cpumask *cpumask,
+				  const struct flush_tlb_info *info)
+{
+	struct kvmpv_tlb_cpu *tlb = this_cpu_ptr(&kvmpv_tlb_cpu);
+	struct kvmpv_flush_vcpus *desc = this_cpu_ptr(&kvmpv_desc);
+	int cpu, self = smp_processor_id();
+	void *arg = (void *)info;
+	bool ok = tlb->gpa;
+	unsigned long flags;
+
+	/* An IPI also lets CPUs leave mm_cpumask(); due once a second. */
+	if (info->trim_cpumask ||
+	    (info->end != TLB_FLUSH_ALL && !kvmpv_shift_ok(info->stride_shift))) {
+		kvmpv_flush_multi_before(cpumask, info);
+		return;
+	}
+
+	local_irq_save(flags);
+	kvmpv_desc_init(desc, boot_cpu_has(X86_FEATURE_PTI) ?
+			KVMPV_FLUSH_ALL : KVMPV_FLUSH_USER,
+			info->start, info->end, info->stride_shift);
+	for_each_cpu(cpu, cpumask) {
+		if (cpu == self || !(info->freed_tables || should_flush_tlb(cpu, arg)))
+			continue;
+		ok = ok && kvmpv_desc_add(desc, cpu);
+		tlb->pending = ok;
+	}
+	if (ok && cpumask_test_cpu(self, cpumask) &&
+	    (info->freed_tables || should_flush_tlb(self, arg)))
+		flush_tlb_func(arg);
+	if (tlb->pending) {
+		tlb->pending = false;
+		ok = kvmpv_desc_call();
+	}
+	local_irq_restore(flags);
+
+	if (ok)
+		count_vm_tlb_event(NR_TLB_REMOTE_FLUSH);
+	else
+		kvmpv_flush_multi_before(cpumask, info);
+}
+
+/**
+ * kvmpv_tlb_init() - use the flush calls from now on
+ *
+ * Page tables are freed by RCU from now on: gup-fast keeps interrupts off to
+ * have no page table freed, and relies on an IPI in each flush, which is gone.
+ *
+ * Context: boot CPU, before alternatives are applied, after KVM's own setup.
+ */
+void __init kvmpv_tlb_init(void)
+{
+	setup_force_cpu_cap(X86_FEATURE_KVM_TLB_FLUSH);
+	if (!IS_ENABLED(CONFIG_SMP))
+		return;
+	kvmpv_flush_multi_before = pv_ops.mmu.flush_tlb_multi;
+	pv_ops.mmu.flush_tlb_multi = kvmpv_flush_tlb_multi;
+	pv_ops.mmu.tlb_remove_table = tlb_remove_table;
+}
+
+/**
+ * kvmpv_tlb_cpu_init() - this CPU's descriptor is where it stays
+ *
+ * Context: interrupts off.
+ */
+void kvmpv_tlb_cpu_init(void)
+{
+	this_cpu_write(kvmpv_tlb_cpu.gpa,
+		       slow_virt_to_phys(this_cpu_ptr(&kvmpv_desc)));
+}
