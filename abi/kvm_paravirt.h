@@ -37,7 +37,9 @@
 #define KVMPV_HC_FLUSH_RANGE	0x70760006
 /* (u64 gpa of struct kvmpv_flush_vcpus) -> 0 */
 #define KVMPV_HC_FLUSH_VCPUS	0x70760007
-#define KVMPV_HC_LAST		KVMPV_HC_FLUSH_VCPUS
+/* (u64 gpa of an array of u64 linear addresses, u64 their number) -> 0 */
+#define KVMPV_HC_RELEASE	0x70760008
+#define KVMPV_HC_LAST		KVMPV_HC_RELEASE
 
 /* Feature bits of FEATURES word 0, features_offered and features_accepted. */
 #define KVMPV_F_CR3_CACHE	0x1	/* struct kvmpv_table */
@@ -45,6 +47,7 @@
 #define KVMPV_F_FLUSH		0x4	/* FLUSH */
 #define KVMPV_F_FLUSH_RANGE	0x8	/* FLUSH_RANGE */
 #define KVMPV_F_FLUSH_VCPUS	0x10	/* FLUSH_VCPUS */
+#define KVMPV_F_RELEASE		0x20	/* RELEASE */
 
 /* Flags of LOAD_CR3: the guest needs no flush of what it used with this cr3. */
 #define KVMPV_LOAD_CR3_NOFLUSH	0x1
@@ -85,6 +88,9 @@
 #define KVMPV_NR_WINDOWS	32
 /* commit - start, bytes, at most */
 #define KVMPV_WINDOW_MAX	256
+
+/* Linear addresses in one RELEASE, at most */
+#define KVMPV_RELEASE_MAX	64
 
 /*
  * A registered guest has this bit clear in every CR3 value that it loads; the

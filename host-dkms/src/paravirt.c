@@ -39,6 +39,7 @@ static const struct {
 	{ "cr3-cache",	KVMPV_F_CR3_CACHE },
 	{ "load-cr3",	KVMPV_F_LOAD_CR3 },
 	{ "flush",	KVMPV_F_FLUSHES },
+	{ "release",	KVMPV_F_RELEASE },
 };
 
 static unsigned long kvmpv_allowed = KVMPV_F_ALL;
@@ -63,7 +64,7 @@ static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
 			if (!strcmp(word, kvmpv_names[i].name))
 				break;
 		if (i == ARRAY_SIZE(kvmpv_names)) {
-			pr_err("%s: paravirt=: '%s' is neither 0, 1 nor one of cr3-cache, load-cr3, flush\n",
+			pr_err("%s: paravirt=: '%s' is neither 0, 1 nor one of cr3-cache, load-cr3, flush, release\n",
 			       THIS_MODULE->name, word);
 			kfree(list);
 			return -EINVAL;
@@ -93,7 +94,7 @@ static const struct kernel_param_ops kvmpv_param_ops = {
 
 module_param_cb(paravirt, &kvmpv_param_ops, NULL, 0444);
 MODULE_PARM_DESC(paravirt,
-		 "0, 1 (default) or a list of cr3-cache,load-cr3,flush: what guests are offered");
+		 "0, 1 (default) or a list of cr3-cache,load-cr3,flush,release: what guests are offered");
 
 /* Refusals by reason; the order of the debugfs files and counters. */
 static const struct {
@@ -127,7 +128,10 @@ static void kvmpv_count_refusal(int err)
 /* What this vCPU is offered, now. */
 static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
 {
-	unsigned long bits = kvmpv_vendor_shadows() ? KVMPV_F_FLUSHES : 0;
+	unsigned long bits = 0;
+
+	if (kvmpv_vendor_shadows())
+		bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE;
 
 	if (!kvmpv_vendor_check(vcpu)) {
 		bits |= KVMPV_F_LOAD_CR3;
@@ -471,11 +475,12 @@ static bool kvmpv_foreign_hypercalls(struct kvm_vcpu *vcpu)
 	       kvm_hv_hypercall_enabled(vcpu);
 }
 
-/* @last: last byte of the caller's address space */
-static long kvmpv_dispatch_flush(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
-				 u64 last)
+/* Calls that need no registration. @last: last byte of the address space */
+static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
+					const u64 *a, u64 last)
 {
-	if (!(kvmpv_allowed & KVMPV_F_FLUSHES))
+	if (!(kvmpv_allowed & (nr == KVMPV_HC_RELEASE ? KVMPV_F_RELEASE :
+							KVMPV_F_FLUSHES)))
 		return -KVMPV_ENOSYS;
 	if (!kvmpv_vendor_shadows())
 		return -KVMPV_ENODEV;
@@ -484,8 +489,10 @@ static long kvmpv_dispatch_flush(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
 		return kvmpv_flush(vcpu, a[0]);
 	case KVMPV_HC_FLUSH_RANGE:
 		return kvmpv_flush_range(vcpu, a[0], a[1], a[2], a[3], last);
-	default:
+	case KVMPV_HC_FLUSH_VCPUS:
 		return kvmpv_flush_vcpus(vcpu, a[0], last);
+	default:
+		return kvmpv_release(vcpu, a[0], a[1]);
 	}
 }
 
@@ -509,7 +516,8 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
 	case KVMPV_HC_FLUSH:
 	case KVMPV_HC_FLUSH_RANGE:
 	case KVMPV_HC_FLUSH_VCPUS:
-		return kvmpv_dispatch_flush(vcpu, nr, a, last);
+	case KVMPV_HC_RELEASE:
+		return kvmpv_dispatch_unregistered(vcpu, nr, a, last);
 	default:
 		return -KVMPV_ENOSYS;
 	}
@@ -597,6 +605,8 @@ void __init kvmpv_module_init(void)
 	kvmpv_stat_file("flush_range", KVMPV_STAT_FLUSH_RANGE);
 	kvmpv_stat_file("flush_vcpus", KVMPV_STAT_FLUSH_VCPUS);
 	kvmpv_stat_file("flush_kicks", KVMPV_STAT_FLUSH_KICKS);
+	kvmpv_stat_file("release", KVMPV_STAT_RELEASE);
+	kvmpv_stat_file("kernel_fills", KVMPV_STAT_KERNEL_FILLS);
 	for (i = 0; i < ARRAY_SIZE(kvmpv_errors); i++) {
 		snprintf(name, sizeof(name), "refused_%s", kvmpv_errors[i].name);
 		kvmpv_stat_file(name, KVMPV_STAT_REFUSED_FIRST + i);

@@ -15,7 +15,8 @@
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
 /* Bits of the module parameter and of FEATURES that this version implements. */
-#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 | KVMPV_F_FLUSHES)
+#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 |		\
+			 KVMPV_F_FLUSHES | KVMPV_F_RELEASE)
 
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
@@ -68,6 +69,8 @@ enum kvmpv_stat {
 	KVMPV_STAT_FLUSH_RANGE,
 	KVMPV_STAT_FLUSH_VCPUS,
 	KVMPV_STAT_FLUSH_KICKS,
+	KVMPV_STAT_RELEASE,
+	KVMPV_STAT_KERNEL_FILLS,
 	KVMPV_STAT_REFUSED_FIRST,
 	KVMPV_NR_STATS = KVMPV_STAT_REFUSED_FIRST + 32,
 };
@@ -106,6 +109,10 @@ int kvmpv_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
 int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last);
 void __kvmpv_flush_queued(struct kvm_vcpu *vcpu);
 void kvmpv_vm_destroy(struct kvmpv_vm *vm);
+
+/* paravirt_mmu.c */
+void kvmpv_fill_kernel(struct kvm_vcpu *vcpu);
+int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 
 static inline void kvmpv_vcpu_init(struct kvmpv_flush_queue *queue)
 {

@@ -11,4 +11,17 @@
 #define kvmpv_pcid_enabled(vcpu)				\
 	(!!kvm_read_cr4_bits(vcpu, X86_CR4_PCIDE))
 
+/*
+ * The page at @gpa is no page table (any longer): drop what was derived from it.
+ * KVM takes a write that is no whole entry for a sign of that, see
+ * detect_write_misaligned(); the value does not matter.
+ */
+#define KVMPV_CAN_UNSHADOW		1
+static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	struct kvm_page_track_notifier_node *mmu = &vcpu->kvm->arch.mmu_sp_tracker;
+
+	mmu->track_write(vcpu, gpa + 1, NULL, 2, mmu);
+}
+
 #endif /* __KVMPV_COMPAT_H */

@@ -276,6 +276,20 @@ const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 }
 
 /**
+ * kvmpv_check_release() - the arguments of RELEASE
+ * @gpa: guest physical address of an array of u64
+ * @nr: its length
+ *
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_check_release(u64 gpa, u64 nr)
+{
+	return (gpa & 7) || !nr || nr > KVMPV_RELEASE_MAX ||
+	       gpa % KVMPV_PAGE_SIZE > KVMPV_PAGE_SIZE - nr * sizeof(u64) ?
+	       -KVMPV_EINVAL : 0;
+}
+
+/**
  * kvmpv_check_scope() - what FLUSH is to flush
  * @scope: KVMPV_FLUSH_*
  *

@@ -76,6 +76,7 @@ int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win)
 const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 					     u64 rip);
 
+int kvmpv_check_release(u64 gpa, u64 nr);
 int kvmpv_check_scope(u64 scope);
 int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last);
 int kvmpv_check_flush_gpa(u64 gpa);

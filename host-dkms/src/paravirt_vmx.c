@@ -125,6 +125,7 @@ unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 		kvmpv_unregister(&vmx->vcpu);
 		return hw;
 	}
+	kvmpv_fill_kernel(&vmx->vcpu);
 	vmx->kvmpv->loaded = hw | KVMPV_CR3_TAG;
 	return vmx->kvmpv->loaded;
 }

@@ -7,15 +7,17 @@
  */
 #define pr_fmt(fmt) "kvm-paravirt: " fmt
 
+#include <linux/bits.h>
 #include <linux/cc_platform.h>
 #include <linux/init.h>
+#include <linux/io.h>
 #include <linux/kernel.h>
 #include <linux/kvm_para.h>
 #include <linux/printk.h>
 #include <linux/string.h>
-#include <linux/stringify.h>
 
 #include <asm/kvm_paravirt.h>
+#include <asm/paravirt.h>
 
 #define KVMPV_F_CR3	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
 #define KVMPV_F_TLB	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
@@ -25,34 +27,51 @@ unsigned long kvmpv_offered __ro_after_init;
 unsigned long kvmpv_used __ro_after_init;
 const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
 
-static const struct {
-	const char *word;
-	unsigned long features;
-} kvmpv_words[] __initconst = {
-	{ "cr3",	KVMPV_F_CR3 },
-	{ "tlb",	KVMPV_F_TLB },
+/* What needs no help of the host. */
+bool kvmpv_iodelay_used __ro_after_init;
+bool kvmpv_pic_used __ro_after_init;
+
+/* The words that kvm_paravirt= takes; 1 is all of them. */
+enum kvmpv_part {
+	KVMPV_PART_CR3,
+	KVMPV_PART_TLB,
+	KVMPV_PART_RELEASE,
+	KVMPV_PART_IODELAY,
+	KVMPV_PART_PIC,
+	KVMPV_NR_PARTS
+};
+
+static const char * const kvmpv_words[KVMPV_NR_PARTS] __initconst = {
+	[KVMPV_PART_CR3]	= "cr3",
+	[KVMPV_PART_TLB]	= "tlb",
+	[KVMPV_PART_RELEASE]	= "release",
+	[KVMPV_PART_IODELAY]	= "iodelay",
+	[KVMPV_PART_PIC]	= "pic",
 };
 
 static bool kvmpv_given __initdata;
 static unsigned long kvmpv_wanted __initdata;
 
+static bool __init kvmpv_want(enum kvmpv_part part)
+{
+	return kvmpv_wanted & BIT(part);
+}
+
 static int __init kvmpv_setup(char *val)
 {
 	char *word;
-	int i;
+	int part;
 
 	if (!val)
 		return -EINVAL;
 	kvmpv_given = strcmp(val, "0");
-	kvmpv_wanted = strcmp(val, "1") ? 0 : KVMPV_F_CR3 | KVMPV_F_TLB;
+	kvmpv_wanted = strcmp(val, "1") ? 0 : GENMASK(KVMPV_NR_PARTS - 1, 0);
 	if (!kvmpv_given || kvmpv_wanted)
 		return 0;
 	while ((word = strsep(&val, ",")) != NULL) {
-		for (i = 0; i < ARRAY_SIZE(kvmpv_words); i++)
-			if (!strcmp(word, kvmpv_words[i].word))
-				break;
-		if (i < ARRAY_SIZE(kvmpv_words))
-			kvmpv_wanted |= kvmpv_words[i].features;
+		part = match_string(kvmpv_words, KVMPV_NR_PARTS, word);
+		if (part >= 0)
+			kvmpv_wanted |= BIT(part);
 		else
 			pr_warn("kvm_paravirt=: '%s' is not known\n", word);
 	}
@@ -63,7 +82,7 @@ early_param("kvm_paravirt", kvmpv_setup);
 /* Why the CR3 cache is not for this kernel, or NULL. */
 static const char * __init kvmpv_why_no_cr3(void)
 {
-	if (!(kvmpv_wanted & KVMPV_F_CR3))
+	if (!kvmpv_want(KVMPV_PART_CR3))
 		return "cr3 is not in the list of kvm_paravirt=";
 	/* Entry code loads CR3 on its own, and reads it: no entry would hit. */
 	if (boot_cpu_has(X86_FEATURE_PTI))
@@ -85,22 +104,50 @@ static const char * __init kvmpv_why_no_cr3(void)
  */
 static bool __init kvmpv_tlb_possible(void)
 {
-	return (kvmpv_wanted & KVMPV_F_TLB) &&
+	return kvmpv_want(KVMPV_PART_TLB) &&
 	       (kvmpv_offered & KVMPV_F_TLB) == KVMPV_F_TLB &&
 	       boot_cpu_has(X86_FEATURE_PGE) &&
 	       !cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
 }
 
-/* The one line in dmesg; @cr3 is what it says of CR3 loads. */
-static void __init kvmpv_say(const char *cr3)
+/* The one line that says what is in use; the host's error, if it refused. */
+static void __init kvmpv_announce(int r)
 {
-	const char *tlb = kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "";
+	char others[64];
+	const char *end;
 
-	if (kvmpv_reason)
+	snprintf(others, sizeof(others), "%s%s%s%s",
+		 kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "",
+		 kvmpv_used & KVMPV_F_RELEASE ? " release" : "",
+		 kvmpv_iodelay_used ? " io-delay" : "",
+		 kvmpv_pic_used ? " pic" : "");
+	/* A reason may be of several words. */
+	end = *others ? ";" : "";
+
+	if (!kvmpv_host_version)
+		pr_info("not offered by the host, full emulation%s%s\n", end, others);
+	else if (r)
+		pr_info("host ABI v%u: cr3-cache off, REGISTER answered %d%s%s\n",
+			kvmpv_host_version, r, end, others);
+	else if (kvmpv_reason)
 		pr_info("host ABI v%u: cr3-cache off, %s%s%s\n",
-			kvmpv_host_version, kvmpv_reason, *tlb ? ";" : "", tlb);
+			kvmpv_host_version, kvmpv_reason, end, others);
+	else if (kvmpv_used & KVMPV_F_CR3_CACHE)
+		pr_info("host ABI v%u: cr3-cache(%d)%s\n", kvmpv_host_version,
+			KVMPV_NR_ENTRIES, others);
 	else
-		pr_info("host ABI v%u: %s%s\n", kvmpv_host_version, cr3, tlb);
+		pr_info("host ABI v%u: load-cr3%s\n", kvmpv_host_version, others);
+}
+
+/**
+ * kvmpv_init_platform() - what is not to wait until kvmpv_guest_init()
+ *
+ * Context: boot CPU, as soon as early parameters are parsed.
+ */
+void __init kvmpv_init_platform(void)
+{
+	if (kvmpv_want(KVMPV_PART_IODELAY))
+		kvmpv_iodelay_used = io_delay_disable();
 }
 
 /**
@@ -115,10 +162,15 @@ void __init kvmpv_guest_init(void)
 	if (!kvmpv_given)
 		return;
 
+	if (kvmpv_iodelay_used)
+		pv_ops.cpu.io_delay = paravirt_nop;
+	if (kvmpv_want(KVMPV_PART_PIC))
+		kvmpv_pic_used = kvmpv_pic_init();
+
 	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
 	if (version < 1) {
 		kvmpv_reason = "the host does not know kvm-paravirt";
-		pr_info("not offered by the host, full emulation\n");
+		kvmpv_announce(0);
 		return;
 	}
 	kvmpv_host_version = version;
@@ -128,9 +180,13 @@ void __init kvmpv_guest_init(void)
 		kvmpv_used |= KVMPV_F_TLB;
 		kvmpv_tlb_init();
 	}
+	if (kvmpv_want(KVMPV_PART_RELEASE) && (kvmpv_offered & KVMPV_F_RELEASE)) {
+		kvmpv_used |= KVMPV_F_RELEASE;
+		kvmpv_mm_init();
+	}
 	kvmpv_reason = kvmpv_why_no_cr3();
 	if (kvmpv_reason)
-		kvmpv_say(NULL);
+		kvmpv_announce(0);
 	else
 		kvmpv_used |= kvmpv_offered & KVMPV_F_CR3;
 }
@@ -141,14 +197,13 @@ static void __init kvmpv_boot_cpu_init(void)
 	int r = kvmpv_cr3_cpu_init();
 
 	if (r) {
-		pr_info("REGISTER answered %d\n", r);
 		kvmpv_used &= ~KVMPV_F_CR3;
 		kvmpv_reason = "the host refused the registration";
-	} else {
-		setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
+		kvmpv_announce(r);
+		return;
 	}
-	kvmpv_say(kvmpv_used & KVMPV_F_CR3_CACHE ?
-		  "cr3-cache(" __stringify(KVMPV_NR_ENTRIES) ")" : "load-cr3");
+	setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
+	kvmpv_announce(0);
 }
 
 /**

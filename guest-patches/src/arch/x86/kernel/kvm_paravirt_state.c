@@ -46,11 +46,29 @@ static ssize_t cr3_cache_show(struct kobject *kobj,
 
 static struct kobj_attribute cr3_cache_attr = __ATTR_RO(cr3_cache);
 
+static ssize_t io_delay_show(struct kobject *kobj,
+			     struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kvmpv_iodelay_used ? "none" : "stock");
+}
+
+static struct kobj_attribute io_delay_attr = __ATTR_RO(io_delay);
+
+static ssize_t pic_show(struct kobject *kobj,
+			struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kvmpv_pic_used ? "light" : "stock");
+}
+
+static struct kobj_attribute pic_attr = __ATTR_RO(pic);
+
 static struct attribute *kvmpv_attrs[] = {
 	&host_version_attr.attr,
 	&features_offered_attr.attr,
 	&features_used_attr.attr,
 	&cr3_cache_attr.attr,
+	&io_delay_attr.attr,
+	&pic_attr.attr,
 	NULL
 };
 
@@ -81,6 +99,7 @@ KVMPV_COUNTER(tlb_range, kvmpv_counters);
 KVMPV_COUNTER(tlb_all, kvmpv_counters);
 KVMPV_COUNTER(tlb_vcpus, kvmpv_counters);
 KVMPV_COUNTER(tlb_refused, kvmpv_counters);
+KVMPV_COUNTER(release, kvmpv_counters);
 KVMPV_COUNTER(registered, kvmpv_counters);
 KVMPV_COUNTER(refused, kvmpv_counters);
 /* The host's own, as of the last time that its userspace ran. */
@@ -107,6 +126,7 @@ static int __init kvmpv_state_init(void)
 	debugfs_create_file("tlb_all", 0444, dir, NULL, &tlb_all_fops);
 	debugfs_create_file("tlb_vcpus", 0444, dir, NULL, &tlb_vcpus_fops);
 	debugfs_create_file("tlb_refused", 0444, dir, NULL, &tlb_refused_fops);
+	debugfs_create_file("release", 0444, dir, NULL, &release_fops);
 	debugfs_create_file("registered", 0444, dir, NULL, &registered_fops);
 	debugfs_create_file("refused", 0444, dir, NULL, &refused_fops);
 	debugfs_create_file("publishes", 0444, dir, NULL, &publishes_fops);

@@ -21,6 +21,7 @@ struct kvmpv_counters {
 	u64 tlb_all;		/* FLUSH, in place of two writes to CR4 */
 	u64 tlb_vcpus;		/* FLUSH_VCPUS, in place of IPIs */
 	u64 tlb_refused;	/* flush calls that the host refused */
+	u64 release;		/* RELEASE */
 	u64 registered;		/* times REGISTER succeeded */
 	u64 refused;		/* times a call was refused */
 };
@@ -45,6 +46,7 @@ bool __kvmpv_flush_tlb_all(void);
 bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end);
 void kvmpv_tlb_init(void);
 void kvmpv_tlb_cpu_init(void);
+void kvmpv_mm_init(void);
 
 /* Each: false if the caller has to flush by itself. */
 static __always_inline bool kvmpv_flush_tlb_range(unsigned long start,
@@ -126,6 +128,10 @@ static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
 		regs->ip = (unsigned long)kvmpv_cr3_miss;
 }
 
+bool kvmpv_pic_init(void);
+void kvmpv_pic_crash(void);
+
+void kvmpv_init_platform(void);
 void kvmpv_guest_init(void);
 void kvmpv_guest_cpu_init(void);
 void kvmpv_guest_cpu_offline(void);
@@ -133,6 +139,7 @@ void kvmpv_guest_cpu_offline(void);
 extern unsigned int kvmpv_host_version;
 extern unsigned long kvmpv_offered, kvmpv_used;
 extern const char *kvmpv_reason;
+extern bool kvmpv_iodelay_used, kvmpv_pic_used;
 
 #else /* !CONFIG_KVM_PARAVIRT_GUEST */
 
@@ -150,6 +157,8 @@ static inline bool kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end
 	return false;
 }
 static inline void kvmpv_fixup_ip(struct pt_regs *regs) { }
+static inline void kvmpv_pic_crash(void) { }
+static inline void kvmpv_init_platform(void) { }
 static inline void kvmpv_guest_init(void) { }
 static inline void kvmpv_guest_cpu_init(void) { }
 static inline void kvmpv_guest_cpu_offline(void) { }

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt: page tables that are about to go.
+ *
+ * A host that shadows page tables write-protects them. It cannot know when a
+ * page ceases to be one: clearing its entries are exits, and so are the first
+ * writes of whatever the page is used for next, until the host sees through it.
+ * A fork() and exec() spends a third of its exits like that. exit_mmap() says it
+ * beforehand, in one call. That is a hint: nothing depends on it.
+ */
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include <asm/kvm_paravirt.h>
+#include <asm/mmu_context.h>
+#include <asm/paravirt.h>
+#include <asm/pgalloc.h>
+#include <asm/tlbflush.h>
+
+struct kvmpv_release {
+	u64 va[KVMPV_RELEASE_MAX];	/* first: aligned as kmalloc() aligns */
+	unsigned int nr;
+};
+
+static void kvmpv_release_call(struct kvmpv_release *r)
+{
+	if (r->nr && !kvmpv_hypercall2(KVMPV_HC_RELEASE, __pa(r->va), r->nr))
+		this_cpu_inc(kvmpv_counters.release);
+	r->nr = 0;
+}
+
+static void kvmpv_release_add(struct kvmpv_release *r, const void *table)
+{
+	r->va[r->nr++] = (unsigned long)table;
+	if (r->nr == KVMPV_RELEASE_MAX)
+		kvmpv_release_call(r);
+}
+
+static void kvmpv_release_pmds(struct kvmpv_release *r, pmd_t *pmd)
+{
+	int i;
+
+	kvmpv_release_add(r, pmd);
+	for (i = 0; i < PTRS_PER_PMD; i++, pmd++) {
+		pmd_t val = READ_ONCE(*pmd);
+
+		if (pmd_present(val) && !pmd_leaf(val))
+			kvmpv_release_add(r, (void *)pmd_page_vaddr(val));
+	}
+}
+
+static void kvmpv_release_puds(struct kvmpv_release *r, pud_t *pud)
+{
+	int i;
+
+	kvmpv_release_add(r, pud);
+	for (i = 0; i < PTRS_PER_PUD; i++, pud++)
+		if (pud_present(*pud) && !pud_leaf(*pud))
+			kvmpv_release_pmds(r, pud_pgtable(*pud));
+}
+
+static void kvmpv_release_p4ds(struct kvmpv_release *r, pgd_t *pgd)
+{
+	p4d_t *p4d = p4d_offset(pgd, 0);
+	int i;
+
+	if (pgtable_l5_enabled())
+		kvmpv_release_add(r, p4d);
+	for (i = 0; i < PTRS_PER_P4D; i++, p4d++)
+		if (p4d_present(*p4d))
+			kvmpv_release_puds(r, p4d_pgtable(*p4d));
+}
+
+/*
+ * A CPU that keeps the dying mm loaded, lazily, would only have its root built
+ * again. This one can do without; exec() has left it already.
+ */
+static bool kvmpv_leave_mm(struct mm_struct *mm)
+{
+	bool left = true;
+
+	preempt_disable();
+	if (this_cpu_read(cpu_tlbstate.loaded_mm) == mm) {
+		left = this_cpu_read(cpu_tlbstate_shared.is_lazy);
+		if (left)
+			leave_mm(smp_processor_id());
+	}
+	preempt_enable();
+	return left;
+}
+
+/*
+ * pv_ops.mmu.exit_mmap: under mmap_lock, and nobody uses @mm any more but the
+ * OOM reaper, which frees no page tables.
+ */
+static void kvmpv_exit_mmap(struct mm_struct *mm)
+{
+	struct kvmpv_release *r = kmalloc(roundup_pow_of_two(sizeof(*r)),
+					  GFP_KERNEL | __GFP_NOWARN);
+	int i;
+
+	if (!r)
+		return;
+	r->nr = 0;
+	if (kvmpv_leave_mm(mm))
+		kvmpv_release_add(r, mm->pgd);
+	for (i = 0; i < KERNEL_PGD_BOUNDARY; i++)
+		if (pgd_present(mm->pgd[i]))
+			kvmpv_release_p4ds(r, &mm->pgd[i]);
+	kvmpv_release_call(r);
+	kfree(r);
+}
+
+/**
+ * kvmpv_mm_init() - tell the host from now on
+ *
+ * Context: boot CPU, before alternatives are applied.
+ */
+void __init kvmpv_mm_init(void)
+{
+	pv_ops.mmu.exit_mmap = kvmpv_exit_mmap;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt, host side: page faults of shadow paging that need not happen.
+ *
+ * Most exits of a fork() and exec() are page faults that KVM takes for its own
+ * bookkeeping: each new root is filled again with the kernel's half, and each
+ * page that was a page table stays write-protected until somebody stumbles over
+ * it. Both can be done beforehand, as KVM does for asynchronous page faults that
+ * have completed: by a "prefetch" fault, which never injects one into the guest.
+ */
+#include <linux/sched/signal.h>
+
+#include "kvm_cache_regs.h"
+#include "mmu.h"
+#include "x86.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "paravirt.h"
+#include "paravirt_compat.h"
+
+/* As kvm_mmu_do_page_fault() calls it for a completed asynchronous fault. */
+static void kvmpv_prefault(struct kvm_vcpu *vcpu, gva_t gva, u32 error_code)
+{
+	struct kvm_page_fault fault = {
+		.addr = gva,
+		.error_code = error_code,
+		.write = error_code & PFERR_WRITE_MASK,
+		.present = error_code & PFERR_PRESENT_MASK,
+		.prefetch = true,
+		.nx_huge_page_workaround_enabled = true,
+		.max_level = KVM_MAX_HUGEPAGE_LEVEL,
+		.req_level = PG_LEVEL_4K,
+		.goal_level = PG_LEVEL_4K,
+	};
+
+	/* What cannot be done now is done when the guest gets there. */
+	vcpu->arch.mmu->page_fault(vcpu, &fault);
+}
+
+static u64 *kvmpv_spt(u64 spte)
+{
+	return __va(spte_to_pfn(spte) << PAGE_SHIFT);
+}
+
+/*
+ * A linear address that the shadow page table behind @spte maps, an entry for
+ * @va at @level; 0 if it maps none. Under mmu_lock: tables stay.
+ */
+static u64 kvmpv_any_mapped(u64 spte, int level, u64 va)
+{
+	u64 *spt;
+	int i;
+
+	while (!is_last_spte(spte, level)) {
+		spt = kvmpv_spt(spte);
+		level--;
+		for (i = 0; i < SPTE_ENT_PER_PAGE; i++)
+			if (is_shadow_present_pte(spt[i]))
+				break;
+		if (i == SPTE_ENT_PER_PAGE)
+			return 0;
+		spte = spt[i];
+		va |= (u64)i << SPTE_LEVEL_SHIFT(level);
+	}
+	return va;
+}
+
+/* The kernel's half has few entries at the top; a guest with more gets these. */
+#define KVMPV_KERNEL_ENTRIES	8
+
+/**
+ * kvmpv_fill_kernel() - give a new root the kernel's half of the last one
+ * @vcpu: a registered vCPU, its current root valid
+ *
+ * A new root is empty. Operating systems map the kernel alike in all address
+ * spaces, hence its page tables are shadowed already and only the top has to
+ * lead there: for each entry that the last root has, an address below it is
+ * faulted in. Nothing is taken over from the last root but which ones.
+ *
+ * Context: load_mmu_pgd(): sleepable, SRCU held.
+ */
+void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
+{
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	struct kvm_mmu_root_info *last = &mmu->prev_roots[0];
+	u64 va[KVMPV_KERNEL_ENTRIES], top, *from, *to;
+	struct kvm_mmu_page *sp;
+	int i, level = mmu->root_role.level, n = 0;
+
+	/* Roots that KVM keeps: their pages stay, whatever becomes of them. */
+	if (is_guest_mode(vcpu) || level < PT64_ROOT_4LEVEL ||
+	    mmu->root_role.direct || !VALID_PAGE(last->hpa) || !VALID_PAGE(mmu->root.hpa))
+		return;
+	sp = kvmpv_root_to_sp(last->hpa);
+	if (!sp || sp->role.word != mmu->root_role.word)
+		return;
+	from = sp->spt;
+	to = kvmpv_root_to_sp(mmu->root.hpa)->spt;
+
+	/* From the top: where Linux has its text, so that one look tells. */
+	for (i = SPTE_ENT_PER_PAGE - 1; i >= SPTE_ENT_PER_PAGE / 2; i--)
+		if (is_shadow_present_pte(READ_ONCE(from[i])))
+			break;
+	if (i < SPTE_ENT_PER_PAGE / 2 || is_shadow_present_pte(READ_ONCE(to[i])))
+		return;
+
+	write_lock(&vcpu->kvm->mmu_lock);
+	for (; i >= SPTE_ENT_PER_PAGE / 2 && n < KVMPV_KERNEL_ENTRIES; i--) {
+		if (!is_shadow_present_pte(from[i]) || is_shadow_present_pte(to[i]))
+			continue;
+		top = ~0ull << (SPTE_LEVEL_SHIFT(level) + SPTE_LEVEL_BITS);
+		va[n] = kvmpv_any_mapped(from[i], level,
+					 top | (u64)i << SPTE_LEVEL_SHIFT(level));
+		if (va[n])
+			n++;
+	}
+	write_unlock(&vcpu->kvm->mmu_lock);
+
+	while (n--)
+		kvmpv_prefault(vcpu, va[n], 0);
+	kvmpv_count(KVMPV_STAT_KERNEL_FILLS);
+}
+
+/**
+ * kvmpv_release() - RELEASE
+ * @vcpu: the vCPU
+ * @gpa: of an array of u64, linear addresses
+ * @nr: how many
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: 0, -KVMPV_EINVAL or -KVMPV_EFAULT.
+ */
+int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
+{
+	u64 va[KVMPV_RELEASE_MAX];
+	unsigned int i;
+	gpa_t page;
+	int r = kvmpv_check_release(gpa, nr);
+
+	if (r)
+		return r;
+	if (!kvm_is_visible_gfn(vcpu->kvm, gpa_to_gfn(gpa)) ||
+	    kvm_read_guest(vcpu->kvm, gpa, va, nr * sizeof(*va)))
+		return -KVMPV_EFAULT;
+	kvmpv_count(KVMPV_STAT_RELEASE);
+	if (!is_paging(vcpu) || is_guest_mode(vcpu))
+		return 0;
+	for (i = 0; i < nr && !signal_pending(current); i++) {
+		page = kvm_mmu_gva_to_gpa_write(vcpu, va[i], NULL);
+		if (page == INVALID_GPA)
+			continue;
+		kvmpv_unshadow(vcpu, page & PAGE_MASK);
+		kvmpv_prefault(vcpu, va[i], PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
+		cond_resched();
+	}
+	return 0;
+}
