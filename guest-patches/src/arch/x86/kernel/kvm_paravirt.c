@@ -7,14 +7,17 @@
  */
 #define pr_fmt(fmt) "kvm-paravirt: " fmt
 
+#include <linux/bits.h>
 #include <linux/cc_platform.h>
 #include <linux/init.h>
+#include <linux/io.h>
 #include <linux/kernel.h>
 #include <linux/kvm_para.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 
 #include <asm/kvm_paravirt.h>
+#include <asm/paravirt.h>
 
 /* What this kernel needs for its CR3 cache: see kvmpv_load_cr3_miss(). */
 #define KVMPV_CR3_NEEDS	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
@@ -24,22 +27,47 @@ unsigned long kvmpv_offered __ro_after_init;
 unsigned long kvmpv_used __ro_after_init;
 const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
 
+/* What needs no help of the host. */
+bool kvmpv_iodelay_used __ro_after_init;
+bool kvmpv_pic_used __ro_after_init;
+
+/* The words that kvm_paravirt= takes; 1 is all of them. */
+enum kvmpv_part {
+	KVMPV_PART_CR3,
+	KVMPV_PART_IODELAY,
+	KVMPV_PART_PIC,
+	KVMPV_NR_PARTS
+};
+
+static const char * const kvmpv_words[KVMPV_NR_PARTS] __initconst = {
+	[KVMPV_PART_CR3]	= "cr3",
+	[KVMPV_PART_IODELAY]	= "iodelay",
+	[KVMPV_PART_PIC]	= "pic",
+};
+
 static bool kvmpv_given __initdata;
-static bool kvmpv_want_cr3 __initdata;
+static unsigned long kvmpv_wanted __initdata;
+
+static bool __init kvmpv_want(enum kvmpv_part part)
+{
+	return kvmpv_wanted & BIT(part);
+}
 
 static int __init kvmpv_setup(char *val)
 {
 	char *word;
+	int part;
 
 	if (!val)
 		return -EINVAL;
 	kvmpv_given = strcmp(val, "0");
-	kvmpv_want_cr3 = !strcmp(val, "1");
-	if (!kvmpv_given || kvmpv_want_cr3)
+	kvmpv_wanted = strcmp(val, "1") ? 0 : GENMASK(KVMPV_NR_PARTS - 1, 0);
+	if (!kvmpv_given || kvmpv_wanted)
 		return 0;
 	while ((word = strsep(&val, ",")) != NULL) {
-		if (!strcmp(word, "cr3"))
-			kvmpv_want_cr3 = true;
+		part = match_string(kvmpv_words, KVMPV_NR_PARTS, word);
+		if (part >= 0)
+			kvmpv_wanted |= BIT(part);
 		else
 			pr_warn("kvm_paravirt=: '%s' is not known\n", word);
 	}
@@ -50,7 +78,7 @@ early_param("kvm_paravirt", kvmpv_setup);
 /* Why the CR3 cache is not for this kernel, or NULL. */
 static const char * __init kvmpv_why_no_cr3(void)
 {
-	if (!kvmpv_want_cr3)
+	if (!kvmpv_want(KVMPV_PART_CR3))
 		return "cr3 is not in the list of kvm_paravirt=";
 	/* Entry code loads CR3 on its own, and reads it: no entry would hit. */
 	if (boot_cpu_has(X86_FEATURE_PTI))
@@ -65,6 +93,39 @@ static const char * __init kvmpv_why_no_cr3(void)
 	return NULL;
 }
 
+/* The one line that says what is in use; the host's error, if it refused. */
+static void __init kvmpv_announce(int r)
+{
+	const char *iodelay = kvmpv_iodelay_used ? " io-delay" : "";
+	const char *pic = kvmpv_pic_used ? " pic" : "";
+	/* A reason may be of several words. */
+	const char *end = *iodelay || *pic ? ";" : "";
+
+	if (!kvmpv_host_version)
+		pr_info("not offered by the host, full emulation%s%s%s\n",
+			end, iodelay, pic);
+	else if (r)
+		pr_info("host ABI v%u: cr3-cache off, REGISTER answered %d%s%s%s\n",
+			kvmpv_host_version, r, end, iodelay, pic);
+	else if (kvmpv_reason)
+		pr_info("host ABI v%u: cr3-cache off, %s%s%s%s\n",
+			kvmpv_host_version, kvmpv_reason, end, iodelay, pic);
+	else
+		pr_info("host ABI v%u: cr3-cache(%d)%s%s\n", kvmpv_host_version,
+			KVMPV_NR_ENTRIES, iodelay, pic);
+}
+
+/**
+ * kvmpv_init_platform() - what is not to wait until kvmpv_guest_init()
+ *
+ * Context: boot CPU, as soon as early parameters are parsed.
+ */
+void __init kvmpv_init_platform(void)
+{
+	if (kvmpv_want(KVMPV_PART_IODELAY))
+		kvmpv_iodelay_used = io_delay_disable();
+}
+
 /**
  * kvmpv_guest_init() - probe the host
  *
@@ -77,10 +138,15 @@ void __init kvmpv_guest_init(void)
 	if (!kvmpv_given)
 		return;
 
+	if (kvmpv_iodelay_used)
+		pv_ops.cpu.io_delay = paravirt_nop;
+	if (kvmpv_want(KVMPV_PART_PIC))
+		kvmpv_pic_used = kvmpv_pic_init();
+
 	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
 	if (version < 1) {
 		kvmpv_reason = "the host does not know kvm-paravirt";
-		pr_info("not offered by the host, full emulation\n");
+		kvmpv_announce(0);
 		return;
 	}
 	kvmpv_host_version = version;
@@ -88,8 +154,7 @@ void __init kvmpv_guest_init(void)
 	kvmpv_offered = offered > 0 ? offered : 0;
 	kvmpv_reason = kvmpv_why_no_cr3();
 	if (kvmpv_reason)
-		pr_info("host ABI v%u: cr3-cache off, %s\n",
-			kvmpv_host_version, kvmpv_reason);
+		kvmpv_announce(0);
 	else
 		kvmpv_used = KVMPV_CR3_NEEDS;
 }
@@ -102,13 +167,11 @@ static void __init kvmpv_boot_cpu_init(void)
 	if (r) {
 		kvmpv_used = 0;
 		kvmpv_reason = "the host refused the registration";
-		pr_info("host ABI v%u: cr3-cache off, REGISTER answered %d\n",
-			kvmpv_host_version, r);
+		kvmpv_announce(r);
 		return;
 	}
 	setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
-	pr_info("host ABI v%u: cr3-cache(%d)\n", kvmpv_host_version,
-		KVMPV_NR_ENTRIES);
+	kvmpv_announce(0);
 }
 
 /**

@@ -46,11 +46,29 @@ static ssize_t cr3_cache_show(struct kobject *kobj,
 
 static struct kobj_attribute cr3_cache_attr = __ATTR_RO(cr3_cache);
 
+static ssize_t io_delay_show(struct kobject *kobj,
+			     struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kvmpv_iodelay_used ? "none" : "stock");
+}
+
+static struct kobj_attribute io_delay_attr = __ATTR_RO(io_delay);
+
+static ssize_t pic_show(struct kobject *kobj,
+			struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kvmpv_pic_used ? "light" : "stock");
+}
+
+static struct kobj_attribute pic_attr = __ATTR_RO(pic);
+
 static struct attribute *kvmpv_attrs[] = {
 	&host_version_attr.attr,
 	&features_offered_attr.attr,
 	&features_used_attr.attr,
 	&cr3_cache_attr.attr,
+	&io_delay_attr.attr,
+	&pic_attr.attr,
 	NULL
 };
 

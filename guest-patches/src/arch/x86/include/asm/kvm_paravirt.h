@@ -78,6 +78,10 @@ static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
 		regs->ip = (unsigned long)kvmpv_cr3_miss;
 }
 
+bool kvmpv_pic_init(void);
+void kvmpv_pic_crash(void);
+
+void kvmpv_init_platform(void);
 void kvmpv_guest_init(void);
 void kvmpv_guest_cpu_init(void);
 void kvmpv_guest_cpu_offline(void);
@@ -85,12 +89,15 @@ void kvmpv_guest_cpu_offline(void);
 extern unsigned int kvmpv_host_version;
 extern unsigned long kvmpv_offered, kvmpv_used;
 extern const char *kvmpv_reason;
+extern bool kvmpv_iodelay_used, kvmpv_pic_used;
 
 #else /* !CONFIG_KVM_PARAVIRT_GUEST */
 
 static inline bool kvmpv_load_cr3(unsigned long cr3) { return false; }
 static inline void kvmpv_count_flush(void) { }
 static inline void kvmpv_fixup_ip(struct pt_regs *regs) { }
+static inline void kvmpv_pic_crash(void) { }
+static inline void kvmpv_init_platform(void) { }
 static inline void kvmpv_guest_init(void) { }
 static inline void kvmpv_guest_cpu_init(void) { }
 static inline void kvmpv_guest_cpu_offline(void) { }
