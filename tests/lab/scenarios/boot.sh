@@ -5,18 +5,21 @@
 PIO=/sys/kernel/tracing/events/kvm/kvm_pio
 ROM=/usr/share/qemu/bios-microvm.bin
 
+delays_so_far() {
+	awk '$1 == "{" { sub(/.*hitcount: */, ""); n += $0 } END { print n + 0 }' $PIO/hist
+}
+
 # boot WORD...: counts, in DELAYS and INVLPGS. GUEST_QEMU as for guest.
 boot() {
 	DELAYS=none INVLPGS=none
-	echo 'hist:keys=port if port == 0x80' >$PIO/trigger
+	before=$(delays_so_far)
 	guest b nopti "$@" lab=pass:init
 	if guest_expect b 'G: pass init' 120; then
-		DELAYS=$(awk '$1 == "{" { sub(/.*hitcount: */, ""); n += $0 } END { print n + 0 }' $PIO/hist)
+		DELAYS=$(($(delays_so_far) - before))
 		read -r INVLPGS </sys/kernel/debug/kvm/invlpg
 	else
 		not_ok "guest boots with $*" "last line: $LINE"
 	fi
-	echo '!hist:keys=port if port == 0x80' >$PIO/trigger
 	guest_kill b
 }
 
@@ -28,6 +31,7 @@ delays() {	# OPERATOR TEXT WORD...: a check of the number of writes to port 0x80
 }
 
 kvm_load stock
+echo 'hist:keys=port if port == 0x80' >$PIO/trigger
 delays -gt "without the option" kvm_paravirt=0
 stock=$DELAYS
 delays -eq "kvm_paravirt=1" kvm_paravirt=1

@@ -9,7 +9,7 @@ PARAM=/sys/module/kvmpv_irq/parameters
 SERIAL="-device isa-serial,index=1,irq=3 -device isa-serial,index=2,iobase=0x3e8,irq=10"
 PIC="acpi=off noapic 8250.nr_uarts=1"
 MICROVM=$GUEST_MACHINE
-N=100
+N=40
 
 # pic_guest [WORD...]: a guest without IO-APIC that has the module.
 pic_guest() {
@@ -25,18 +25,19 @@ pic_guest() {
 	return 1
 }
 
+exits_so_far() {
+	awk '$1 == "{" && $3 ~ /^(32|33|160|161)$/ { sub(/.*hitcount: */, ""); n += $0 } END { print n + 0 }' $PIO/hist
+}
+
 # counted COMMAND: runs it in the guest, which answers "G: got ..."; that in GOT, and the number of exits
 # to the ports of the 8259A pair in EXITS.
 counted() {
 	GOT='' EXITS=none
-	echo 'hist:keys=port' >$PIO/trigger
+	before=$(exits_so_far)
 	guest_say p "$1"
 	guest_expect p 'G: got *' 120 || return
 	GOT=${LINE#G: got }
-	EXITS=$(awk '$1 == "{" && $3 ~ /^(32|33|160|161)$/ {
-			sub(/.*hitcount: */, ""); n += $0
-		} END { print n + 0 }' $PIO/hist)
-	echo '!hist:keys=port' >$PIO/trigger
+	EXITS=$(($(exits_so_far) - before))
 	guest_expect p 'G: rc=*' 60
 }
 
@@ -44,16 +45,18 @@ uart_set() {	# IRQ BASE LEVEL THREADED
 	uart_params="echo $1 >$PARAM/irq; echo $2 >$PARAM/base; echo $3 >$PARAM/level; echo $4 >$PARAM/threaded"
 }
 
-# uart WHAT: $N interrupts, none lost, none of them twice; their exits are in EXITS. Requesting and freeing
-# the line are two.
+# uart WHAT: $N interrupts, none lost; their exits are in EXITS. Requesting and freeing the line are two.
+# Once in some thousand times the emulated host delivers one twice (with the stock driver, too); a line
+# that is not masked when it has to be comes thousands of times.
 uart() {
 	counted "$uart_params; echo $N >$PARAM/count; echo \"G: got \$(cat $IRQ/uart)\""
-	case $GOT in
-	*"thread 0 "*) uart_want="hard $N thread 0 lost 0" ;;
-	*) uart_want="hard $N thread $N lost 0" ;;
-	esac
-	[ "$GOT" = "$uart_want" ] && return
-	not_ok "$1: $N interrupts" "$GOT"
+	# shellcheck disable=SC2086 # words are meant
+	set -- "$1" $GOT
+	uart_threads=0
+	case $uart_params in *"1 >$PARAM/threaded") uart_threads=$N ;; esac
+	if [ "$3" -lt $N ] || [ "$3" -gt $((N + 2)) ] || [ "$5" != $uart_threads ] || [ "$7" != 0 ]; then
+		not_ok "$1: $N interrupts" "$GOT"
+	fi
 }
 
 # line NAME IRQ BASE OPERATOR EXITS MASKING: exits an interrupt, and how many more with a threaded handler; for
@@ -88,13 +91,15 @@ spurious() {
 # ticks NAME: in TICKS and EXITS.
 ticks() {
 	irq0="awk '\$1 == \"0:\" { print \$2 }' /proc/interrupts"
-	counted "a=\$($irq0); sleep 1; b=\$($irq0); echo \"G: got \$((b - a))\""
+	counted "a=\$($irq0); sleep 0.5; b=\$($irq0); echo \"G: got \$((b - a))\""
 	TICKS=$GOT
-	check "$1: timer ticks ($TICKS)" [ "${TICKS:-0}" -gt 20 ]
+	check "$1: timer ticks ($TICKS)" [ "${TICKS:-0}" -gt 50 ]
 }
 
 pit="nolapic_timer clearcpuid=tsc_deadline_timer nohz=off highres=off"
 kvm_load stock
+# Once: switching it on and off time and again has hung the emulated host.
+echo 'hist:keys=port' >$PIO/trigger
 for irqchip in on split off; do
 	GUEST_MACHINE=$MICROVM,kernel-irqchip=$irqchip
 	# shellcheck disable=SC2086 # words are meant
