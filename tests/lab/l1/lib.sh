@@ -12,6 +12,7 @@ mkdir -p $RUN
 # Settings for the next guest; a scenario changes them before it calls guest().
 GUEST_SMP=1
 GUEST_MEM=96
+GUEST_MACHINE=microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on
 GUEST_REBOOT=0	# 1: QEMU starts the guest again when it reboots
 GUEST_QEMU=	# more QEMU arguments
 
@@ -92,7 +93,7 @@ guest() {
 	sleep 1000000 <>"$RUN/$guest_name.in" >&0 3<>"$RUN/$guest_name.out" &
 	echo $! >"$RUN/$guest_name.holder"
 	# shellcheck disable=SC2086 # GUEST_QEMU is a list of words
-	qemu-system-x86_64-microvm -M microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on \
+	qemu-system-x86_64-microvm -M "$GUEST_MACHINE" \
 		-accel kvm -cpu host -smp "$GUEST_SMP" -m "$GUEST_MEM" \
 		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
 		-L /usr/share/qemu -kernel /lab/guest/bzImage -initrd /lab/guest/initramfs.cpio \

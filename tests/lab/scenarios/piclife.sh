@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
+# The light 8259A driver beyond boot: suspend, kexec to and from the stock one, a crash kernel that is
+# started from a handler, all handlers threaded, two CPUs; and pv_ops, which nothing writes meanwhile.
+IRQ=/sys/kernel/debug/kvmpv_irq
+PARAM=/sys/module/kvmpv_irq/parameters
+SERIAL="-device isa-serial,index=1,irq=3 -device isa-serial,index=2,iobase=0x3e8,irq=10"
+WORDS="nopti noapic 8250.nr_uarts=1 lab=serve"
+CONSOLE="console=ttyS0 quiet reboot=t panic=-1"
+
+# The guest's root with the guest's kernel and root in it.
+mkdir -p /run/more/boot
+ln /lab/guest/bzImage /lab/guest/initramfs.cpio /run/more/boot/
+cat /lab/guest/initramfs.cpio >/run/nested.cpio
+(cd /run/more && find . | cpio -o -H newc 2>/dev/null) >>/run/nested.cpio
+
+# up: the guest p is ready, for the first time or again.
+up() {
+	guest_expect p 'G: ready' 120 && guest_sh p 60 'insmod /bin/kvmpv_irq.ko'
+}
+
+pic_guest() {	# WORD...
+	GUEST_QEMU="$SERIAL $GUEST_QEMU"
+	# shellcheck disable=SC2086 # words are meant
+	guest p $WORDS "$@"
+	check "guest is up with $*" up
+}
+
+driver_is() {	# TEXT light|stock
+	case $2 in
+	light) driver='XT-PIC-light *cascade' ;;
+	stock) driver='XT-PIC *cascade' ;;
+	esac
+	check "$1: the driver is $2" guest_sh p 60 "grep -q '$driver' /proc/interrupts"
+}
+
+# lines_work TEXT: edges and levels, hard and threaded handlers, of either 8259A; nothing spurious.
+lines_work() {
+	for line in "3 0x2f8" "10 0x3e8"; do
+		for how in "0 0 0" "1 0 0" "0 1 50" "1 1 50"; do
+			# shellcheck disable=SC2086 # words are meant
+			set -- "$1" $line $how
+			guest_say p "echo $2 >$PARAM/irq; echo $3 >$PARAM/base; echo $4 >$PARAM/level; echo $5 >$PARAM/threaded; echo 50 >$PARAM/count; echo G: got \$(cat $IRQ/uart)"
+			guest_expect p 'G: got *' 60
+			check "$1: IRQ$2, level=$4, threaded=$5" [ "$LINE" = "G: got hard 50 thread $6 lost 0" ]
+			guest_expect p 'G: rc=*' 60
+		done
+	done
+	check "$1: nothing is spurious" guest_sh p 60 "awk '\$1 == \"ERR:\" { exit \$2 != 0 }' /proc/interrupts"
+	check "$1: pv_ops is read-only" guest_sh p 60 "grep -q ro $IRQ/pv_ops"
+}
+
+kvm_load stock
+MICROVM=$GUEST_MACHINE
+GUEST_MEM=160
+
+# Suspended to RAM but for the last step, which is the firmware's and takes the state of devices with it.
+GUEST_MACHINE=q35
+GUEST_QEMU="-bios /usr/share/qemu/bios-microvm.bin"
+pic_guest kvm_paravirt=pic
+driver_is "before suspend" light
+check "a line is made level-triggered" guest_sh p 60 "echo 10 >$PARAM/irq; echo 0x3e8 >$PARAM/base; echo 1 >$PARAM/level; cat $IRQ/uart"
+check "suspend and resume" guest_sh p 60 \
+	'echo 1 >/sys/module/suspend/parameters/pm_test_delay; echo core >/sys/power/pm_test; echo deep >/sys/power/mem_sleep; echo mem >/sys/power/state'
+driver_is "after resume" light
+lines_work "after resume"
+guest_kill p
+
+GUEST_MACHINE=$MICROVM
+GUEST_QEMU="-initrd /run/nested.cpio"
+pic_guest acpi=off kvm_paravirt=1
+# kexec_to TEXT light|stock OPTION
+kexec_to() {
+	guest_say p "kexec load /boot/bzImage /boot/initramfs.cpio '$CONSOLE $WORDS acpi=off $3'"
+	check "$1: the next kernel is up" up
+	driver_is "$1" "$2"
+	lines_work "$1"
+}
+driver_is "first kernel" light
+lines_work "first kernel"
+kexec_to "kexec from the light driver to the stock one" stock kvm_paravirt=0
+guest_kill p
+
+GUEST_QEMU="-initrd /run/nested.cpio"
+pic_guest acpi=off kvm_paravirt=0
+kexec_to "kexec from the stock driver to the light one" light kvm_paravirt=1
+guest_kill p
+
+GUEST_QEMU="-initrd /run/nested.cpio"
+pic_guest acpi=off kvm_paravirt=1
+kexec_to "kexec from the light driver to the light one" light kvm_paravirt=1
+guest_kill p
+
+# The handler does not return: its interrupt is in service on the slave.
+GUEST_QEMU="-initrd /run/nested.cpio"
+pic_guest acpi=off kvm_paravirt=1 crashkernel=80M
+check "crash kernel is loaded" guest_sh p 60 \
+	"kexec panic /boot/bzImage /boot/initramfs.cpio '$CONSOLE $WORDS acpi=off kvm_paravirt=0'"
+guest_say p "echo 10 >$PARAM/irq; echo 0x3e8 >$PARAM/base; cat $IRQ/crash; cat $IRQ/uart"
+check "crash kernel is up" up
+driver_is "crash kernel" stock
+lines_work "crash kernel"
+guest_kill p
+
+pic_guest acpi=off kvm_paravirt=1 threadirqs
+driver_is "threaded" light
+lines_work "threaded"
+guest_kill p
+
+# With ACPI's tables two CPUs come up; they go through suspend, too.
+GUEST_SMP=2
+GUEST_MACHINE=q35
+GUEST_QEMU="-bios /usr/share/qemu/bios-microvm.bin"
+pic_guest kvm_paravirt=1
+check "two CPUs" guest_sh p 60 '[ $(grep -c ^processor /proc/cpuinfo) = 2 ]'
+driver_is "two CPUs" light
+lines_work "two CPUs"
+check "CPU hotplug" guest_sh p 60 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
+lines_work "after hotplug"
+guest_kill p
+kvm_unload
+dmesg_clean
