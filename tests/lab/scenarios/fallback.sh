@@ -18,7 +18,10 @@ case $MACHINE in
 vmx)
 	kvm_load ours paravirt=load-cr3
 	check "the parameter is readable" grep -qx load-cr3 /sys/module/kvm_intel/parameters/paravirt
-	no_cache "cache switched off" "$off"
+	no_cache "table switched off" "host ABI v1: load-cr3"
+	kvm_unload
+	kvm_load ours paravirt=flush,release
+	no_cache "CR3 loads switched off" "$off"
 	kvm_unload
 	kvm_load ours paravirt=0
 	check "the parameter is readable, off" grep -qx 0 /sys/module/kvm_intel/parameters/paravirt
@@ -32,6 +35,14 @@ vmx)
 	else
 		not_ok "EPT" "this CPU model has none: choose another"
 	fi
+	kvm_unload
+	;;
+svm)
+	kvm_load ours
+	no_cache "AMD" "host ABI v1: load-cr3 tlb-flush release"
+	kvm_unload
+	kvm_load ours npt=1
+	no_cache "NPT" "$off"
 	kvm_unload
 	;;
 esac

@@ -41,6 +41,8 @@ static ssize_t cr3_cache_show(struct kobject *kobj,
 {
 	if (kvmpv_reason)
 		return sysfs_emit(buf, "off: %s\n", kvmpv_reason);
+	if (!(kvmpv_used & KVMPV_F_CR3_CACHE))
+		return sysfs_emit(buf, "off: the host has no table to give\n");
 	return sysfs_emit(buf, "on\n");
 }
 
