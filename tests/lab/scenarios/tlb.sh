@@ -36,15 +36,18 @@ kvm_load ours
 flushes "all" " tlb-flush release" nopti kvm_paravirt=1
 grown tlb_vcpus release
 none tlb_refused
-read -r kicks <$HOST/flush_kicks
-check "host has made vCPUs leave guest mode ($kicks)" [ "$kicks" -gt 0 ]
+# On one CPU no other vCPU is ever in guest mode.
+if [ "$(nproc)" -gt 1 ]; then
+	read -r kicks <$HOST/flush_kicks
+	check "host has made vCPUs leave guest mode ($kicks)" [ "$kicks" -gt 0 ]
+fi
 check "a CPU goes offline and comes back" \
 	guest_sh t 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
 check "no CPU reads by an old mapping after that" guest_sh t 480 'remap 100'
 guest_kill t
 
 flushes "flushes alone" " tlb-flush" nopti nopcid noinvpcid kvm_paravirt=tlb
-grown tlb_vcpus tlb_all
+grown tlb_vcpus
 none release registered tlb_refused
 guest_kill t
 
