@@ -7,7 +7,7 @@ PIO=/sys/kernel/tracing/events/kvm/kvm_pio
 IRQ=/sys/kernel/debug/kvmpv_irq
 PARAM=/sys/module/kvmpv_irq/parameters
 SERIAL="-device isa-serial,index=1,irq=3 -device isa-serial,index=2,iobase=0x3e8,irq=10"
-PIC="acpi=off noapic 8250.nr_uarts=1"
+PIC="acpi=off noapic"
 MICROVM=$GUEST_MACHINE
 N=40
 

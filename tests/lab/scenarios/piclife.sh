@@ -5,7 +5,7 @@
 IRQ=/sys/kernel/debug/kvmpv_irq
 PARAM=/sys/module/kvmpv_irq/parameters
 SERIAL="-device isa-serial,index=1,irq=3 -device isa-serial,index=2,iobase=0x3e8,irq=10"
-WORDS="nopti noapic 8250.nr_uarts=1 lab=serve"
+WORDS="nopti noapic lab=serve"
 CONSOLE="console=ttyS0 quiet reboot=t panic=-1"
 
 # The guest's root with the guest's kernel and root in it.
