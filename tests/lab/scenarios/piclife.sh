@@ -35,11 +35,11 @@ driver_is() {	# TEXT light|stock
 }
 
 # lines_work TEXT: edges and levels, hard and threaded handlers, of either 8259A; nothing spurious.
-LINES="3 0x2f8,10 0x3e8"
+ISA_LINES="3 0x2f8,10 0x3e8"
 lines_work() {
 	lines_text=$1
 	IFS=,
-	for line in $LINES; do
+	for line in $ISA_LINES; do
 		unset IFS
 		for how in "0 0 0" "1 0 0" "0 1 50" "1 1 50"; do
 			# shellcheck disable=SC2086 # words are meant
@@ -62,7 +62,7 @@ GUEST_MEM=160
 GUEST_MACHINE=q35
 GUEST_QEMU="-bios /usr/share/qemu/bios-microvm.bin"
 # Not 10: PCI's, and nobody handles those interrupts.
-LINES="3 0x2f8"
+ISA_LINES="3 0x2f8"
 pic_guest kvm_paravirt=pic
 driver_is "before suspend" light
 check "a line is made level-triggered" guest_sh p 60 "echo 3 >$PARAM/irq; echo 0x2f8 >$PARAM/base; echo 1 >$PARAM/level; cat $IRQ/uart"
@@ -73,7 +73,7 @@ lines_work "after resume"
 guest_kill p
 
 GUEST_MACHINE=$MICROVM
-LINES="3 0x2f8,10 0x3e8"
+ISA_LINES="3 0x2f8,10 0x3e8"
 GUEST_QEMU="-initrd /run/nested.cpio"
 pic_guest acpi=off kvm_paravirt=1
 # kexec_to TEXT light|stock OPTION
@@ -117,10 +117,10 @@ guest_kill p
 # With ACPI's tables two CPUs come up; they go through suspend, too.
 GUEST_SMP=2
 GUEST_MACHINE=q35
-LINES="3 0x2f8"
+ISA_LINES="3 0x2f8"
 GUEST_QEMU="-bios /usr/share/qemu/bios-microvm.bin"
 pic_guest kvm_paravirt=1
-check "two CPUs" guest_sh p 60 '[ $(grep -c ^processor /proc/cpuinfo) = 2 ]'
+check "two CPUs" guest_sh p 60 'grep -c ^processor /proc/cpuinfo | grep -qx 2'
 driver_is "two CPUs" light
 lines_work "two CPUs"
 check "CPU hotplug" guest_sh p 60 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
