@@ -79,6 +79,12 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
 	struct kvmpv_vcpu *p = to_svm(vcpu)->kvmpv;
 
+	if (is_guest_mode(vcpu)) {
+		/* CR0 and CR3 are the nested guest's: nothing to be learnt. */
+		p->in_run = true;
+		return;
+	}
+
 	kvmpv_entered(vcpu);
 	/* Paging off, and not on RSM's way back: the guest that asked is gone. */
 	if (!is_paging(vcpu) && !is_smm(vcpu))
