@@ -24,6 +24,7 @@ static const struct hostile_group {
 	{ "ept", hostile_ept },
 	{ "noload", hostile_noload },
 	{ "nocache", hostile_nocache },
+	{ "flushonly", hostile_flushonly },
 	{ "register", hostile_registering },
 	{ "owners", hostile_owners },
 	{ "rom", hostile_rom },
@@ -34,6 +35,9 @@ static const struct hostile_group {
 	{ "life", hostile_life },
 	{ "loop", hostile_loop },
 	{ "die", hostile_die },
+	{ "flush", hostile_flush },
+	{ "flushed", hostile_flushed },
+	{ "shootdown", hostile_shootdown },
 };
 
 /* One group at a time; its cases run one after the other, on either CPU. */
