@@ -321,25 +321,34 @@ static u64 next_stride(void)
 {
 	static const u64 strides[] = { 12, 21, 30 };
 	unsigned int a = next();
+	u64 stride = strides[a % 3];
 
-	return a < 0xf0 ? strides[a % 3] : next_edge();
+	/* with another bit, or any */
+	return a < 0xe0 ? stride : a < 0xf0 ? stride | 1ull << next() % 64 : next_edge();
+}
+
+/* Such that the last one is near the end, most of the time. */
+static u64 next_pages(u64 va, u64 shift, u64 last)
+{
+	unsigned int a = next();
+
+	return a < 0xa0 && shift < 64 ? ((last - va) >> shift) + a % 5 - 1 : next_edge();
 }
 
 static void checks_of_flushes(void)
 {
 	unsigned int flags = next();
+	unsigned __int128 end = (unsigned __int128)1 << (flags & 4 ? 32 : 64);
+	u64 last = end - 1, gpa = next_edge() + 16 * next(), byte;
 	struct kvmpv_flush_vcpus desc = {
-		.scope = flags & 8 ? next_edge() : flags & 3,
+		.scope = flags % 4 | (flags & 8 ? 1ull << next() % 64 : 0),
 		.va = next_edge(),
-		.pages = next_edge(),
 		.stride_shift = next_stride(),
 	};
-	unsigned __int128 end = (unsigned __int128)1 << (flags & 4 ? 32 : 64);
-	u64 last = end - 1, gpa = next_edge(), byte;
-	bool scope = desc.scope == 1 || desc.scope == 2;
-	bool range = range_is_right(desc.va, desc.pages, desc.stride_shift, end);
-	bool inside = gpa % 8 == 0;
+	bool scope = desc.scope == 1 || desc.scope == 2, inside = gpa % 8 == 0, range;
 
+	desc.pages = next_pages(desc.va, desc.stride_shift, last);
+	range = range_is_right(desc.va, desc.pages, desc.stride_shift, end);
 	require(kvmpv_check_scope(desc.scope) == (scope ? 0 : -22));
 	require(kvmpv_check_range(desc.va, desc.pages, desc.stride_shift, last) ==
 		(range ? 0 : -22));
@@ -367,7 +376,7 @@ static void flushes(void)
 		unsigned int a = next();
 
 		asked[i].va = next_edge();
-		asked[i].pages = a < 0xe0 ? a % 72 : next_edge();
+		asked[i].pages = a < 0xe0 ? a % 72 : a % 72 + (1ull << next() % 64);
 		asked[i].shift = next_stride();
 		if (!range_is_right(asked[i].va, asked[i].pages, asked[i].shift,
 				    (unsigned __int128)1 << 64))
