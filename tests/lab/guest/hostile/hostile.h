@@ -153,5 +153,9 @@ void hostile_die(void);
 void hostile_flush(void);
 void hostile_flushed(void);
 void hostile_shootdown(void);
+void hostile_nested(void);
+void hostile_keep(void);
+void hostile_kept(void);
+void hostile_lost(void);
 
 #endif /* __HOSTILE_H */

@@ -132,6 +132,40 @@ void hostile_loop(void)
 	hostile_case("register-1000-times", 0, refusals);
 }
 
+/* For a controller that resets, saves or kills the guest between these. */
+static void register_to_stay(void)
+{
+	hostile_case("register", 0, hostile_register());
+}
+
+void hostile_keep(void)
+{
+	hostile_on(0, register_to_stay);
+}
+
+static void is_registered(void)
+{
+	hostile_case("kept-load", 0, hostile_load_cr3(hostile_cr3()));
+	fill_pattern();
+}
+
+void hostile_kept(void)
+{
+	hostile_on(0, is_registered);
+}
+
+static void is_not_registered(void)
+{
+	hostile_case("lost-load", -KVMPV_ENOENT, hostile_load_cr3(hostile_cr3()));
+	hostile_leave();
+	hostile_case("lost-nothing-written", 0, pattern_lost(hostile_mine()));
+}
+
+void hostile_lost(void)
+{
+	hostile_on(0, is_not_registered);
+}
+
 /* A page table without a page, as every guest may load it. */
 static void die(void)
 {
