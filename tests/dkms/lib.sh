@@ -8,8 +8,10 @@ kernel=$(basename /lib/modules/*-cloud-amd64)
 # Another flavour, of which only the headers are there.
 other=$(basename /usr/src/linux-headers-*[0-9]-amd64 | sed 's/^linux-headers-//')
 headers=/lib/modules/$kernel/build
-stock=/lib/modules/$kernel/kernel/arch/x86/kvm/kvm-intel.ko
-ours=/lib/modules/$kernel/updates/dkms/kvm-intel.ko
+# Built, installed and removed together.
+modules="kvm-intel kvm-amd"
+stock=/lib/modules/$kernel/kernel/arch/x86/kvm
+ours=/lib/modules/$kernel/updates/dkms
 make_log=/var/lib/dkms/$module/build/make.log
 # What the last command said.
 out=/tmp/out
@@ -42,7 +44,13 @@ same()
 	[ "$1" = "$2" ] || { echo "is '$1', not '$2'"; return 1; }
 }
 
-in_use() { modinfo -k "$kernel" -n kvm_intel; }
+# The folder that modprobe takes the modules from; more than one if it is not the same for all.
+in_use()
+{
+	for m in $modules; do
+		dirname "$(modinfo -k "$kernel" -n "$m")"
+	done | sort -u
+}
 
 # A folder that looks like the headers of kernel $1, made of those of $kernel.
 fake_headers()
@@ -75,5 +83,5 @@ start_clean()
 		dkms remove "$module" --all >/dev/null 2>&1
 	fi
 	rm -rf /var/lib/dkms/kvm-paravirt /usr/src/kvm-paravirt-*
-	[ "$(in_use)" = "$stock" ] || { not_ok "start with the stock module" "$(in_use)"; exit 1; }
+	[ "$(in_use)" = "$stock" ] || { not_ok "start with the stock modules" "$(in_use)"; exit 1; }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * libFuzzer target: a byte string is read as operations on the list, para_state
- * and the windows; after each, the result is compared with a model that is slow,
+ * libFuzzer target: a byte string is read as operations on the list, para_state,
+ * the windows and what is to be flushed; after each, the result is compared with a model that is slow,
  * plain, and written from the specification rather than from the code.
  */
 #include <stdint.h>
@@ -297,6 +297,108 @@ static void windows(void)
 	require_find(&st, &win, next64());
 }
 
+/* A number near a power of two, most of the time. */
+static u64 next_edge(void)
+{
+	unsigned int a = next();
+
+	if (a >= 0xf0)
+		return next64();
+	return (a & 64 ? 0 : 1ull << (a & 63)) + (u64)next() - 3;
+}
+
+/* The addresses of a range, as the specification has them. */
+static bool range_is_right(u64 va, u64 pages, u64 shift, unsigned __int128 end)
+{
+	if (pages == 0)
+		return true;
+	if (shift != 12 && shift != 21 && shift != 30)
+		return false;
+	return va + ((unsigned __int128)(pages - 1) << shift) < end;
+}
+
+static u64 next_stride(void)
+{
+	static const u64 strides[] = { 12, 21, 30 };
+	unsigned int a = next();
+	u64 stride = strides[a % 3];
+
+	/* with another bit, or any */
+	return a < 0xe0 ? stride : a < 0xf0 ? stride | 1ull << next() % 64 : next_edge();
+}
+
+/* Such that the last one is near the end, most of the time. */
+static u64 next_pages(u64 va, u64 shift, u64 last)
+{
+	unsigned int a = next();
+
+	return a < 0xa0 && shift < 64 ? ((last - va) >> shift) + a % 5 - 1 : next_edge();
+}
+
+static void checks_of_flushes(void)
+{
+	unsigned int flags = next();
+	unsigned __int128 end = (unsigned __int128)1 << (flags & 4 ? 32 : 64);
+	u64 last = end - 1, gpa = next_edge() + 16 * next(), byte;
+	struct kvmpv_flush_vcpus desc = {
+		.scope = flags % 4 | (flags & 8 ? 1ull << next() % 64 : 0),
+		.va = next_edge(),
+		.stride_shift = next_stride(),
+	};
+	bool scope = desc.scope == 1 || desc.scope == 2, inside = gpa % 8 == 0, range;
+
+	desc.pages = next_pages(desc.va, desc.stride_shift, last);
+	range = range_is_right(desc.va, desc.pages, desc.stride_shift, end);
+	require(kvmpv_check_scope(desc.scope) == (scope ? 0 : -22));
+	require(kvmpv_check_range(desc.va, desc.pages, desc.stride_shift, last) ==
+		(range ? 0 : -22));
+	if (desc.scope == 0)
+		scope = desc.pages != 0;
+	require(kvmpv_check_flush(&desc, last) == (scope && range ? 0 : -22));
+	for (byte = gpa; byte < gpa + 32 + 64 * 8; byte++)
+		inside &= byte / 4096 == gpa / 4096;
+	/* the loop does not run if the descriptor wraps */
+	require(kvmpv_check_flush_gpa(gpa) == (inside && gpa + 543 > gpa ? 0 : -22));
+}
+
+/* The addresses that were asked for are flushed, or all are; 64 of them, 4 ranges, suffice not to. */
+static void flushes(void)
+{
+	struct kvmpv_flushes todo;
+	struct {
+		u64 va, pages, shift;
+	} asked[8];
+	unsigned int n = next() % 8, i, ranges = 0;
+	unsigned __int128 pages = 0;
+
+	memset(&todo, 0, sizeof(todo));
+	for (i = 0; i < n; i++) {
+		unsigned int a = next();
+
+		asked[i].va = next_edge();
+		asked[i].pages = a < 0xe0 ? a % 72 : a % 72 + (1ull << next() % 64);
+		asked[i].shift = next_stride();
+		if (!range_is_right(asked[i].va, asked[i].pages, asked[i].shift,
+				    (unsigned __int128)1 << 64))
+			asked[i].pages = 0;
+		kvmpv_flushes_add(&todo, asked[i].va, asked[i].pages, asked[i].shift);
+		pages += asked[i].pages;
+		ranges += asked[i].pages != 0;
+		require(todo.all == (pages > 64 || ranges > 4));
+	}
+	if (todo.all)
+		return;
+	require(todo.nr == ranges);
+	for (i = 0, ranges = 0; i < n; i++) {
+		if (!asked[i].pages)
+			continue;
+		require(todo.range[ranges].va == asked[i].va);
+		require(todo.range[ranges].pages == asked[i].pages);
+		require(todo.range[ranges].shift == asked[i].shift);
+		ranges++;
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -307,7 +409,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	in = data;
 	in_end = data + size;
 	while (in < in_end) {
-		switch (next() % 4) {
+		unsigned int what = next();
+
+		switch (what < 0xc0 ? what % 4 : 4 + what % 2) {
 		case 0:
 		case 1:
 			roots_and_list(&list);
@@ -317,6 +421,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 3:
 			windows();
+			break;
+		case 4:
+			checks_of_flushes();
+			break;
+		case 5:
+			flushes();
 			break;
 		}
 	}

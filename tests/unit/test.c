@@ -569,6 +569,180 @@ static void no_windows_yet(void)
 	check(!kvmpv_find_window(&win, ~0ull));
 }
 
+#define LAST64		(~0ull)
+#define LAST32		0xffffffffull
+
+static void flush_scope(void)
+{
+	unsigned int bit;
+
+	check_eq(kvmpv_check_scope(KVMPV_FLUSH_USER), 0);
+	check_eq(kvmpv_check_scope(KVMPV_FLUSH_ALL), 0);
+	check_eq(kvmpv_check_scope(0), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_scope(KVMPV_FLUSH_USER | KVMPV_FLUSH_ALL), -KVMPV_EINVAL);
+	for (bit = 2; bit < 64; bit++) {
+		check_eq(kvmpv_check_scope(1ull << bit), -KVMPV_EINVAL);
+		check_eq(kvmpv_check_scope(1ull << bit | KVMPV_FLUSH_USER), -KVMPV_EINVAL);
+		check_eq(kvmpv_check_scope(1ull << bit | KVMPV_FLUSH_ALL), -KVMPV_EINVAL);
+	}
+}
+
+static void range_strides(void)
+{
+	u64 shift;
+
+	for (shift = 0; shift < 256; shift++)
+		check_eq(kvmpv_check_range(0x1000, 1, shift, LAST64),
+			 shift == 12 || shift == 21 || shift == 30 ? 0 : -KVMPV_EINVAL);
+	check_eq(kvmpv_check_range(0x1000, 1, 12 | 1ull << 32, LAST64), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_range(0x1000, 1, ~0ull, LAST64), -KVMPV_EINVAL);
+	/* no range, and nothing of it is looked at */
+	check_eq(kvmpv_check_range(~0ull, 0, ~0ull, LAST32), 0);
+}
+
+/* The last address of a range may be the last byte there is. */
+static void range_ends(void)
+{
+	static const u64 shifts[] = { 12, 21, 30 };
+	unsigned int i;
+	u64 step, most;
+
+	for (i = 0; i < 3; i++) {
+		step = 1ull << shifts[i];
+		most = 1ull << (64 - shifts[i]);
+		check_eq(kvmpv_check_range(0, most, shifts[i], LAST64), 0);
+		check_eq(kvmpv_check_range(step - 1, most, shifts[i], LAST64), 0);
+		check_eq(kvmpv_check_range(step, most, shifts[i], LAST64), -KVMPV_EINVAL);
+		check_eq(kvmpv_check_range(step, most - 1, shifts[i], LAST64), 0);
+		check_eq(kvmpv_check_range(0, most + 1, shifts[i], LAST64), -KVMPV_EINVAL);
+		check_eq(kvmpv_check_range(0 - step, 1, shifts[i], LAST64), 0);
+		check_eq(kvmpv_check_range(0 - step, 2, shifts[i], LAST64), -KVMPV_EINVAL);
+		check_eq(kvmpv_check_range(~0ull, 1, shifts[i], LAST64), 0);
+		check_eq(kvmpv_check_range(~0ull, 2, shifts[i], LAST64), -KVMPV_EINVAL);
+		check_eq(kvmpv_check_range(0, ~0ull, shifts[i], LAST64), -KVMPV_EINVAL);
+		check_eq(kvmpv_check_range(~0ull, ~0ull, shifts[i], LAST64), -KVMPV_EINVAL);
+	}
+	check_eq(kvmpv_check_range(0, 1ull << 52, 12, LAST64), 0);
+	check_eq(kvmpv_check_range(0, (1ull << 52) + 1, 12, LAST64), -KVMPV_EINVAL);
+	/* across the canonical hole */
+	check_eq(kvmpv_check_range(0x00007ffffffff000, 2, 12, LAST64), 0);
+
+	check_eq(kvmpv_check_range(0, 1u << 20, 12, LAST32), 0);
+	check_eq(kvmpv_check_range(0, (1u << 20) + 1, 12, LAST32), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_range(0xfffff000, 1, 12, LAST32), 0);
+	check_eq(kvmpv_check_range(0xfffff000, 2, 12, LAST32), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_range(LAST32, 1, 30, LAST32), 0);
+	check_eq(kvmpv_check_range(LAST32 + 1, 1, 12, LAST32), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_range(1ull << 63, 1, 12, LAST32), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_range(0, 4, 30, LAST32), 0);
+	check_eq(kvmpv_check_range(0, 5, 30, LAST32), -KVMPV_EINVAL);
+}
+
+static void flush_gpa(void)
+{
+	u64 gpa;
+
+	for (gpa = 0; gpa < 2 * 4096; gpa++)
+		check_eq(kvmpv_check_flush_gpa(gpa),
+			 gpa % 8 || gpa % 4096 + 544 > 4096 ? -KVMPV_EINVAL : 0);
+	check_eq(kvmpv_check_flush_gpa(0 - 4096ull), 0);
+	check_eq(kvmpv_check_flush_gpa(0 - 544ull), 0);
+	check_eq(kvmpv_check_flush_gpa(0 - 536ull), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_flush_gpa(1ull << 63 | 4), -KVMPV_EINVAL);
+}
+
+static int flush_desc(u64 scope, u64 va, u64 pages, u64 shift, u64 last)
+{
+	struct kvmpv_flush_vcpus desc;
+
+	memset(&desc, 0xff, sizeof(desc));	/* any mask will do */
+	desc.scope = scope;
+	desc.va = va;
+	desc.pages = pages;
+	desc.stride_shift = shift;
+	return kvmpv_check_flush(&desc, last);
+}
+
+static void flush_descriptor(void)
+{
+	check_eq(flush_desc(0, 0, 0, 0, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(0, 0x1000, 0, 12, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(0, 0x1000, 1, 12, LAST64), 0);
+	check_eq(flush_desc(0, 0x1000, 1, 11, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(KVMPV_FLUSH_USER, 0, 0, 0, LAST64), 0);
+	check_eq(flush_desc(KVMPV_FLUSH_ALL, ~0ull, 0, ~0ull, LAST32), 0);
+	check_eq(flush_desc(KVMPV_FLUSH_ALL, 0x1000, 1, 12, LAST64), 0);
+	/* a full flush does not make a wrong range right */
+	check_eq(flush_desc(KVMPV_FLUSH_ALL, 0x1000, 1, 13, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(KVMPV_FLUSH_ALL, ~0ull, 2, 12, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(3, 0, 0, 0, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(4, 0x1000, 1, 12, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(1ull << 32, 0x1000, 1, 12, LAST64), -KVMPV_EINVAL);
+	check_eq(flush_desc(0, LAST32, 1, 12, LAST32), 0);
+	check_eq(flush_desc(0, LAST32, 2, 12, LAST32), -KVMPV_EINVAL);
+	check_eq(flush_desc(0, LAST32 + 1, 1, 12, LAST32), -KVMPV_EINVAL);
+}
+
+static bool range_is(const struct kvmpv_range *r, u64 va, u32 pages, u32 shift)
+{
+	return r->va == va && r->pages == pages && r->shift == shift;
+}
+
+/* 64 pages are flushed one by one, 65 are a full flush. */
+static void flushes_pages(void)
+{
+	struct kvmpv_flushes todo = {};
+
+	kvmpv_flushes_add(&todo, 0x1000, 0, 12);
+	check(!todo.all && !todo.nr);
+	kvmpv_flushes_add(&todo, 0x1000, 1, 12);
+	check(!todo.all && todo.nr == 1 && range_is(&todo.range[0], 0x1000, 1, 12));
+	kvmpv_flushes_add(&todo, ~0ull, 63, 30);
+	check(!todo.all && todo.nr == 2 && range_is(&todo.range[1], ~0ull, 63, 30));
+	check(range_is(&todo.range[0], 0x1000, 1, 12));
+	kvmpv_flushes_add(&todo, 0x1000, 0, 12);
+	check(!todo.all && todo.nr == 2);
+	kvmpv_flushes_add(&todo, 0x1000, 1, 12);
+	check(todo.all);
+
+	todo = (struct kvmpv_flushes){};
+	kvmpv_flushes_add(&todo, 0, 64, 21);
+	check(!todo.all && todo.nr == 1 && range_is(&todo.range[0], 0, 64, 21));
+	todo = (struct kvmpv_flushes){};
+	kvmpv_flushes_add(&todo, 0, 65, 12);
+	check(todo.all);
+	todo = (struct kvmpv_flushes){};
+	kvmpv_flushes_add(&todo, 0, 1ull << 32, 12);	/* not 0 pages */
+	check(todo.all);
+	todo = (struct kvmpv_flushes){};
+	kvmpv_flushes_add(&todo, 0, 1ull << 52, 12);
+	check(todo.all);
+	todo = (struct kvmpv_flushes){};
+	kvmpv_flushes_add(&todo, 0, 32, 12);
+	kvmpv_flushes_add(&todo, 0, ~0ull, 12);
+	check(todo.all);
+	kvmpv_flushes_add(&todo, 0, 0, 12);
+	kvmpv_flushes_add(&todo, 0, 1, 12);
+	check(todo.all);
+}
+
+static void flushes_ranges(void)
+{
+	struct kvmpv_flushes todo = {};
+	unsigned int i, j;
+
+	for (i = 0; i < 4; i++) {
+		kvmpv_flushes_add(&todo, 0x1000 * i, i + 1, 12);
+		check(!todo.all && todo.nr == i + 1);
+		for (j = 0; j <= i; j++)
+			check(range_is(&todo.range[j], 0x1000 * j, j + 1, 12));
+	}
+	kvmpv_flushes_add(&todo, 0x9000, 0, 12);
+	check(!todo.all && todo.nr == 4);
+	kvmpv_flushes_add(&todo, 0x9000, 1, 12);
+	check(todo.all);
+}
+
 static const struct {
 	const char *text;
 	void (*run)(void);
@@ -597,6 +771,13 @@ static const struct {
 	{ "windows: 1 to 32, the others zero", windows_number },
 	{ "windows: at both ends of the address space", windows_at_the_ends },
 	{ "windows: none registered", no_windows_yet },
+	{ "flush: exactly one scope", flush_scope },
+	{ "flush: strides of 4 KiB, 2 MiB, 1 GiB", range_strides },
+	{ "flush: ranges end within the caller's addresses", range_ends },
+	{ "flush: descriptor aligned, in one page", flush_gpa },
+	{ "flush: descriptor's fields", flush_descriptor },
+	{ "flush: 64 pages, then all", flushes_pages },
+	{ "flush: 4 ranges, then all", flushes_ranges },
 };
 
 int main(void)

@@ -199,6 +199,40 @@ guest_kill() {
 	rm -f "$RUN/$1.pid" "$RUN/$1.holder"
 }
 
+# --- a guest that does what it must not
+
+# hostile_guest [WORD...]: nobody in it registers but the module.
+hostile_guest() {
+	guest h nopti kvm_paravirt=0 "$@" lab=serve
+	guest_expect h 'G: ready' 120 && guest_sh h 60 'insmod /bin/kvmpv_hostile.ko' && return
+	not_ok "hostile guest is up" "no module for this guest kernel? see make.log"
+	guest_kill h
+	return 1
+}
+
+# hostile GROUP [COMMAND]: each case of a group is a check.
+hostile() {
+	group=$1 cases=0 total=none
+	guest_say h "${2:-cat /sys/kernel/debug/kvmpv_hostile/$1}"
+	while guest_read h 240; do
+		case $LINE in
+		"G: case "*)
+			cases=$((cases + 1))
+			# shellcheck disable=SC2086 # words are meant
+			set -- $LINE
+			if [ "$4" = "$5" ]; then
+				ok "$group: $3 ($4)"
+			else
+				not_ok "$group: $3" "wanted $4, got $5"
+			fi
+			;;
+		"G: group $group "*) total=${LINE##* } ;;
+		"G: rc="*) break ;;
+		esac
+	done
+	check "$group: all $cases cases told" [ "$cases" = "$total" -a "$cases" != 0 ]
+}
+
 # --- measuring
 
 HIST=/sys/kernel/tracing/events/kvm/kvm_exit

@@ -39,8 +39,14 @@ vmx)
 	;;
 svm)
 	kvm_load ours
-	no_cache "AMD" "host ABI v1: load-cr3 tlb-flush release"
+	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush release"
 	kvm_unload
+	kvm_load ours paravirt=0
+	check "the parameter is readable, off" grep -qx 0 /sys/module/kvm_amd/parameters/paravirt
+	no_cache "all switched off" "$none"
+	kvm_unload
+	check "a parameter that makes no sense is refused" \
+		eval '! insmod /modules/ours/kvm-amd.ko npt=0 paravirt=nonsense 2>/dev/null'
 	kvm_load ours npt=1
 	no_cache "NPT" "$off"
 	kvm_unload

@@ -4,7 +4,9 @@
  * not be, in ascending order. Interrupts are off in all of them.
  */
 #include <linux/linkage.h>
+#include <asm/alternative.h>
 #include <asm/asm.h>
+#include <asm/cpufeatures.h>
 #include <asm/nospec-branch.h>
 #include "kvm_paravirt.h"
 
@@ -201,7 +203,7 @@ SYM_FUNC_START(hostile_changed_registers)
 	i = i + 1
 	movabsq	$(0x5a5a5a5a00000000 + i), %\reg
 .endr
-	vmcall
+	ALTERNATIVE "vmcall", "vmmcall", X86_FEATURE_VMMCALL
 	xorl	%eax, %eax
 	i = 0
 .irp reg, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15

@@ -8,10 +8,14 @@ struct call {
 	long want;
 };
 
+/* Feature bits, as the CPU has them. */
+#define OFFERED		LONG_MAX
+
 static void make(const struct call *c, unsigned int n)
 {
 	for (; n--; c++)
-		hostile_case(c->name, c->want, hostile_call(c->nr, c->a0, c->a1));
+		hostile_case(c->name, c->want == OFFERED ? hostile_offered() : c->want,
+			     hostile_call4(c->nr, c->a0, c->a1, PAGE_SHIFT, 0));
 }
 
 static const struct call wrong[] = {
@@ -19,16 +23,11 @@ static const struct call wrong[] = {
 	{ "probe-newer", KVMPV_HC_PROBE, 0xffffffff, 0, KVMPV_ABI_VERSION },
 	{ "probe-0", KVMPV_HC_PROBE, 0, 0, -KVMPV_EPROTO },
 	{ "probe-high-half", KVMPV_HC_PROBE, 1ull << 32, 0, -KVMPV_EPROTO },
-	{ "features-0", KVMPV_HC_FEATURES, 0, 0,
-	  KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 },
+	{ "features-0", KVMPV_HC_FEATURES, 0, 0, OFFERED },
 	{ "features-1", KVMPV_HC_FEATURES, 1, 0, 0 },
 	{ "features-2", KVMPV_HC_FEATURES, 2, 0, 0 },
 	{ "features-last", KVMPV_HC_FEATURES, 0xffffffff, 0, 0 },
-	{ "features-high-half", KVMPV_HC_FEATURES, 1ull << 32, 0,
-	  KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 },
-	{ "flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
-	{ "flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
-	{ "flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 0, 0, -KVMPV_ENOSYS },
+	{ "features-high-half", KVMPV_HC_FEATURES, 1ull << 32, 0, OFFERED },
 	{ "past-last", KVMPV_HC_LAST + 1, 0, 0, -KVMPV_ENOSYS },
 	{ "before-first", KVMPV_HC_BASE - 1ull, 0, 0, -KVMPV_ENOSYS },
 	{ "number-is-64-bit", KVMPV_HC_PROBE | 1ull << 32, 1, 0, -KVMPV_ENOSYS },
@@ -44,6 +43,8 @@ static void call_all(void)
 		     hostile_changed_registers(KVMPV_HC_PROBE));
 	hostile_case("other-registers-refused", 0,
 		     hostile_changed_registers(KVMPV_HC_LOAD_CR3));
+	hostile_case("other-registers-flush", 0,
+		     hostile_changed_registers(KVMPV_HC_FLUSH_RANGE));
 }
 
 void hostile_calls(void)
@@ -58,6 +59,9 @@ static const struct call all_off[] = {
 	{ "off-features", KVMPV_HC_FEATURES, 0, 0, -KVMPV_ENOSYS },
 	{ "off-unregister", KVMPV_HC_UNREGISTER, 0, 0, -KVMPV_ENOSYS },
 	{ "off-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOSYS },
+	{ "off-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
+	{ "off-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
+	{ "off-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 0, 0, -KVMPV_ENOSYS },
 };
 
 static void call_off(void)
@@ -76,6 +80,10 @@ static const struct call with_ept[] = {
 	{ "ept-features", KVMPV_HC_FEATURES, 0, 0, 0 },
 	{ "ept-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
 	{ "ept-unregister", KVMPV_HC_UNREGISTER, 0, 0, 0 },
+	{ "ept-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENODEV },
+	{ "ept-flush-scope", KVMPV_HC_FLUSH, 0, 0, -KVMPV_ENODEV },
+	{ "ept-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENODEV },
+	{ "ept-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_ENODEV },
 	/* The host's reasons come before those in the arguments. */
 	{ "ept-register-nothing", KVMPV_HC_REGISTER, 1, 0, -KVMPV_ENODEV },
 };
@@ -95,6 +103,9 @@ void hostile_ept(void)
 static const struct call without_load[] = {
 	{ "noload-features", KVMPV_HC_FEATURES, 0, 0, KVMPV_F_CR3_CACHE },
 	{ "noload-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOSYS },
+	{ "noload-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
+	{ "noload-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
+	{ "noload-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_ENOSYS },
 };
 
 static void call_noload(void)
@@ -121,6 +132,7 @@ void hostile_noload(void)
 static const struct call without_cache[] = {
 	{ "nocache-features", KVMPV_HC_FEATURES, 0, 0, KVMPV_F_LOAD_CR3 },
 	{ "nocache-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
+	{ "nocache-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
 };
 
 static void call_nocache(void)
@@ -136,4 +148,32 @@ static void call_nocache(void)
 void hostile_nocache(void)
 {
 	hostile_on(0, call_nocache);
+}
+
+/* paravirt=flush */
+static const struct call with_flush[] = {
+	{ "flushonly-features", KVMPV_HC_FEATURES, 0, 0, F_FLUSHES },
+	{ "flushonly-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOSYS },
+	{ "flushonly-unregister", KVMPV_HC_UNREGISTER, 0, 0, 0 },
+	{ "flushonly-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0 },
+	{ "flushonly-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, 0 },
+	{ "flushonly-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_EINVAL },
+};
+
+static void call_flushonly(void)
+{
+	struct kvmpv_state *state = hostile_mine()->state;
+
+	make(with_flush, ARRAY_SIZE(with_flush));
+	hostile_case("flushonly-register", -KVMPV_EOPNOTSUPP,
+		     hostile_register_load());
+	hostile_fill_load(state, hostile_mine()->table);
+	state->features_accepted = F_FLUSHES;
+	hostile_case("flushonly-register-flush", -KVMPV_ENODATA,
+		     hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state)));
+}
+
+void hostile_flushonly(void)
+{
+	hostile_on(0, call_flushonly);
 }

@@ -7,11 +7,25 @@
 #include <linux/seq_file.h>
 #include <linux/smp.h>
 
+#include <asm/kvm_para.h>
+#include <asm/processor.h>
+
 #include "kvm_paravirt.h"
 
 #define HOSTILE_CPUS	2
 #define CR3_TAG		BIT(KVMPV_CR3_TAG_BIT)
 #define CR3_RESERVED	BIT(60)
+
+#define F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
+/* The first feature bit that no version has yet. */
+#define F_UNDEFINED	0x20
+
+/* Guest physical addresses that are no RAM. */
+#define GPA_APIC	0xfee00000ull	/* memory of KVM's own */
+#define GPA_TSS		0xfeffd000ull	/* QEMU's KVM_SET_TSS_ADDR */
+#define GPA_HOLE	0x80000000ull
+#define GPA_FAR		BIT_ULL(39)
+#define GPA_FARTHEST	0xfffffffffffff000ull
 
 /* Of each vCPU; what they look like is up to the cases. */
 struct hostile_pages {
@@ -55,6 +69,7 @@ void hostile_on(unsigned int cpu, void (*fn)(void));
 
 /* register.c */
 void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table);
+void hostile_fill_load(struct kvmpv_state *state, struct kvmpv_table *table);
 long hostile_register(void);
 long hostile_register_load(void);
 void hostile_unregister(void);
@@ -63,19 +78,39 @@ void hostile_unregister(void);
 u64 hostile_find(const struct kvmpv_table *table, u64 cr3);
 bool hostile_empty(const struct kvmpv_table *table);
 void hostile_forge(struct kvmpv_table *table, u64 cr3, u64 host_cr3);
+u64 hostile_copy_pgd(void *pgd);
+void hostile_write_cr4(u64 cr4);
 
 static inline struct hostile_pages *hostile_mine(void)
 {
 	return &hostile_pages[smp_processor_id()];
 }
 
-static __always_inline long hostile_call(u64 nr, u64 a0, u64 a1)
+/* CR3 targets are Intel's; the lab's Intel CPUs have four. */
+static inline bool hostile_has_cache(void)
+{
+	return boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
+}
+
+static inline u64 hostile_offered(void)
+{
+	return KVMPV_F_LOAD_CR3 | F_FLUSHES |
+	       (hostile_has_cache() ? KVMPV_F_CR3_CACHE : 0);
+}
+
+static __always_inline long hostile_call4(u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 {
 	long ret;
 
-	asm volatile("vmcall" : "=a" (ret) : "a" (nr), "b" (a0), "c" (a1)
+	asm volatile(KVM_HYPERCALL : "=a" (ret)
+		     : "a" (nr), "b" (a0), "c" (a1), "d" (a2), "S" (a3)
 		     : "memory");
 	return ret;
+}
+
+static __always_inline long hostile_call(u64 nr, u64 a0, u64 a1)
+{
+	return hostile_call4(nr, a0, a1, 0, 0);
 }
 
 static inline long hostile_load_cr3(u64 cr3)
@@ -104,6 +139,7 @@ void hostile_off(void);
 void hostile_ept(void);
 void hostile_noload(void);
 void hostile_nocache(void);
+void hostile_flushonly(void);
 void hostile_registering(void);
 void hostile_owners(void);
 void hostile_rom(void);
@@ -114,5 +150,12 @@ void hostile_window(void);
 void hostile_life(void);
 void hostile_loop(void);
 void hostile_die(void);
+void hostile_flush(void);
+void hostile_flushed(void);
+void hostile_shootdown(void);
+void hostile_nested(void);
+void hostile_keep(void);
+void hostile_kept(void);
+void hostile_lost(void);
 
 #endif /* __HOSTILE_H */

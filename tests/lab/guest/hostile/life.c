@@ -31,9 +31,12 @@ static void try_unregister(void)
 	u64 cr3 = hostile_cr3();
 
 	hostile_case("register", 0, hostile_register());
-	hostile_case("published", 1, !!hostile_find(table, cr3));
+	if (hostile_has_cache())
+		hostile_case("published", 1, !!hostile_find(table, cr3));
 	hostile_case("unregister", 0, hostile_call(KVMPV_HC_UNREGISTER, 0, 0));
-	hostile_case("unregister-empty", 1, hostile_empty(table));
+	hostile_case("unregistered", -KVMPV_ENOENT, hostile_load_cr3(cr3));
+	if (hostile_has_cache())
+		hostile_case("unregister-empty", 1, hostile_empty(table));
 	fill_pattern();
 	hostile_mov_cr3(cr3);
 	hostile_leave();
@@ -67,8 +70,10 @@ static void try_tag(void)
 			     pattern_lost(hostile_mine()));
 	} else {
 		hostile_mov_cr3(cr3);
-		hostile_case("tag-empty", 1, empty);
-		hostile_case("tag-gone", 1, !!hostile_find(table, cr3));
+		if (hostile_has_cache()) {
+			hostile_case("tag-empty", 1, empty);
+			hostile_case("tag-gone", 1, !!hostile_find(table, cr3));
+		}
 		hostile_case("tag-registered", 0, hostile_load_cr3(cr3));
 	}
 	hostile_case("tag-cr3", 0, hostile_cr3() ^ cr3);
@@ -83,7 +88,8 @@ static void other_after_init(void)
 {
 	hostile_case("init-unregisters", -KVMPV_ENOENT,
 		     hostile_load_cr3(hostile_cr3()));
-	hostile_case("init-empty", 1, hostile_empty(hostile_mine()->table));
+	if (hostile_has_cache())
+		hostile_case("init-empty", 1, hostile_empty(hostile_mine()->table));
 	fill_pattern();
 }
 
@@ -124,6 +130,40 @@ void hostile_loop(void)
 	for (i = 0; i < LOOPS / 100; i++)
 		hostile_on(0, register_again);
 	hostile_case("register-1000-times", 0, refusals);
+}
+
+/* For a controller that resets, saves or kills the guest between these. */
+static void register_to_stay(void)
+{
+	hostile_case("register", 0, hostile_register());
+}
+
+void hostile_keep(void)
+{
+	hostile_on(0, register_to_stay);
+}
+
+static void is_registered(void)
+{
+	hostile_case("kept-load", 0, hostile_load_cr3(hostile_cr3()));
+	fill_pattern();
+}
+
+void hostile_kept(void)
+{
+	hostile_on(0, is_registered);
+}
+
+static void is_not_registered(void)
+{
+	hostile_case("lost-load", -KVMPV_ENOENT, hostile_load_cr3(hostile_cr3()));
+	hostile_leave();
+	hostile_case("lost-nothing-written", 0, pattern_lost(hostile_mine()));
+}
+
+void hostile_lost(void)
+{
+	hostile_on(0, is_not_registered);
 }
 
 /* A page table without a page, as every guest may load it. */

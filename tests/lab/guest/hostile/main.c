@@ -18,12 +18,14 @@ struct hostile_pages hostile_pages[HOSTILE_CPUS];
 static const struct hostile_group {
 	const char *name;
 	void (*run)(void);
+	bool stay;		/* registered */
 } groups[] = {
 	{ "calls", hostile_calls },
 	{ "off", hostile_off },
 	{ "ept", hostile_ept },
 	{ "noload", hostile_noload },
 	{ "nocache", hostile_nocache },
+	{ "flushonly", hostile_flushonly },
 	{ "register", hostile_registering },
 	{ "owners", hostile_owners },
 	{ "rom", hostile_rom },
@@ -34,6 +36,13 @@ static const struct hostile_group {
 	{ "life", hostile_life },
 	{ "loop", hostile_loop },
 	{ "die", hostile_die },
+	{ "flush", hostile_flush },
+	{ "flushed", hostile_flushed },
+	{ "shootdown", hostile_shootdown },
+	{ "nested", hostile_nested },
+	{ "keep", hostile_keep, true },
+	{ "kept", hostile_kept, true },
+	{ "lost", hostile_lost, true },
 };
 
 /* One group at a time; its cases run one after the other, on either CPU. */
@@ -74,7 +83,7 @@ static int show(struct seq_file *m, void *unused)
 	out = m;
 	cases = 0;
 	group->run();
-	for (cpu = 0; cpu < min_t(unsigned int, HOSTILE_CPUS, num_online_cpus()); cpu++)
+	for (cpu = 0; !group->stay && cpu < min_t(unsigned int, HOSTILE_CPUS, num_online_cpus()); cpu++)
 		hostile_on(cpu, hostile_unregister);
 	seq_printf(m, "G: group %s %u\n", group->name, cases);
 	mutex_unlock(&lock);

@@ -9,12 +9,6 @@
 
 #define KEEP		0xa5	/* what bytes hold that the host must not touch */
 
-#define APIC		0xfee00000ull	/* memory of KVM's own */
-#define TSS		0xfeffd000ull	/* QEMU's KVM_SET_TSS_ADDR */
-#define HOLE		0x80000000ull
-#define FAR		BIT_ULL(39)
-#define FARTHEST	0xfffffffffffff000ull
-
 /* A well-formed para_state; host's fields and table hold something. */
 void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
 {
@@ -38,25 +32,33 @@ void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
 	memset(table, KEEP, sizeof(*table));
 }
 
+/* LOAD_CR3 alone needs neither table nor windows. */
+void hostile_fill_load(struct kvmpv_state *state, struct kvmpv_table *table)
+{
+	hostile_fill(state, table);
+	state->features_accepted = KVMPV_F_LOAD_CR3;
+	state->table_gpa = 0;
+	state->nr_windows = 0;
+	memset(state->window, 0, sizeof(state->window));
+}
+
+/* For all that this CPU can have. */
 long hostile_register(void)
 {
 	struct hostile_pages *p = hostile_mine();
 
+	if (!hostile_has_cache())
+		return hostile_register_load();
 	hostile_fill(p->state, p->table);
 	p->state->restarts = 0;
 	return hostile_call(KVMPV_HC_REGISTER, __pa(p->state), sizeof(*p->state));
 }
 
-/* LOAD_CR3 alone needs neither table nor windows. */
 long hostile_register_load(void)
 {
 	struct kvmpv_state *state = hostile_mine()->state;
 
-	hostile_fill(state, hostile_mine()->table);
-	state->features_accepted = KVMPV_F_LOAD_CR3;
-	state->table_gpa = 0;
-	state->nr_windows = 0;
-	memset(state->window, 0, sizeof(state->window));
+	hostile_fill_load(state, hostile_mine()->table);
 	return hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state));
 }
 
@@ -77,7 +79,7 @@ static void judge(const char *name, long want, long got, bool page_read)
 
 	if (page_read) {
 		before.host_version = KVMPV_ABI_VERSION;
-		before.features_offered = KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
+		before.features_offered = hostile_offered();
 		before.ret = want;
 	}
 	snprintf(want_text, sizeof(want_text), "%ld", want);
@@ -115,12 +117,12 @@ static const struct {
 	{ "size-4096+2^32", 0, 4096 + (1ull << 32), -KVMPV_E2BIG },
 	{ "size-0-unaligned", 8, 0, -KVMPV_ENOSPC },
 	{ "state-unaligned", 8, 4096, -KVMPV_EINVAL },
-	{ "state-unaligned-far", FAR + 1, 4096, -KVMPV_EINVAL },
-	{ "state-hole", HOLE, 4096, -KVMPV_EFAULT },
-	{ "state-far", FAR, 4096, -KVMPV_EFAULT },
-	{ "state-farthest", FARTHEST, 4096, -KVMPV_EFAULT },
-	{ "state-apic", APIC, 4096, -KVMPV_EFAULT },
-	{ "state-tss", TSS, 4096, -KVMPV_EFAULT },
+	{ "state-unaligned-far", GPA_FAR + 1, 4096, -KVMPV_EINVAL },
+	{ "state-hole", GPA_HOLE, 4096, -KVMPV_EFAULT },
+	{ "state-far", GPA_FAR, 4096, -KVMPV_EFAULT },
+	{ "state-farthest", GPA_FARTHEST, 4096, -KVMPV_EFAULT },
+	{ "state-apic", GPA_APIC, 4096, -KVMPV_EFAULT },
+	{ "state-tss", GPA_TSS, 4096, -KVMPV_EFAULT },
 };
 
 /* Up to two fields of a well-formed para_state that are not so. */
@@ -137,11 +139,13 @@ struct store {
 /* windows of hostile_fill(): the first unused one */
 #define NEXT			6
 
-static const struct {
+struct field {
 	const char *name;
 	long want;
 	struct store store[2];
-} fields[] = {
+};
+
+static const struct field fields[] = {
 	{ "version-0", -KVMPV_EPROTO, { FIELD(guest_version, 0) } },
 	{ "version-0-reserved", -KVMPV_EPROTO,
 	  { FIELD(guest_version, 0), FIELD(reserved0, 1) } },
@@ -155,11 +159,13 @@ static const struct {
 	{ "reserved2", -KVMPV_EBADMSG, { BYTE(656) } },
 	{ "reserved2-last-byte", -KVMPV_EBADMSG, { BYTE(4095) } },
 	{ "reserved-and-features", -KVMPV_EBADMSG,
-	  { BYTE(4095), FIELD(features_accepted, KVMPV_F_FLUSH) } },
-	{ "features-flush", -KVMPV_EOPNOTSUPP,
-	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | KVMPV_F_FLUSH) } },
-	{ "features-flush-alone", -KVMPV_EOPNOTSUPP,
-	  { FIELD(features_accepted, KVMPV_F_FLUSH) } },
+	  { BYTE(4095), FIELD(features_accepted, F_UNDEFINED) } },
+	{ "features-undefined", -KVMPV_EOPNOTSUPP,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | F_UNDEFINED) } },
+	{ "features-undefined-alone", -KVMPV_EOPNOTSUPP,
+	  { FIELD(features_accepted, F_UNDEFINED) } },
+	{ "features-flush-alone", -KVMPV_ENODATA,
+	  { FIELD(features_accepted, F_FLUSHES) } },
 	{ "features-bit-63", -KVMPV_EOPNOTSUPP,
 	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | 1ull << 63) } },
 	{ "features-none", -KVMPV_ENODATA, { FIELD(features_accepted, 0) } },
@@ -172,12 +178,12 @@ static const struct {
 	{ "load-alone-windows", -KVMPV_EBADMSG,
 	  { FIELD(features_accepted, KVMPV_F_LOAD_CR3), FIELD(table_gpa, 0) } },
 	{ "table-unaligned", -KVMPV_EINVAL, { FIELD(table_gpa, 0x1008) } },
-	{ "table-unaligned-far", -KVMPV_EINVAL, { FIELD(table_gpa, FAR + 1) } },
-	{ "table-hole", -KVMPV_EFAULT, { FIELD(table_gpa, HOLE) } },
-	{ "table-far", -KVMPV_EFAULT, { FIELD(table_gpa, FAR) } },
-	{ "table-farthest", -KVMPV_EFAULT, { FIELD(table_gpa, FARTHEST) } },
-	{ "table-apic", -KVMPV_EFAULT, { FIELD(table_gpa, APIC) } },
-	{ "table-tss", -KVMPV_EFAULT, { FIELD(table_gpa, TSS) } },
+	{ "table-unaligned-far", -KVMPV_EINVAL, { FIELD(table_gpa, GPA_FAR + 1) } },
+	{ "table-hole", -KVMPV_EFAULT, { FIELD(table_gpa, GPA_HOLE) } },
+	{ "table-far", -KVMPV_EFAULT, { FIELD(table_gpa, GPA_FAR) } },
+	{ "table-farthest", -KVMPV_EFAULT, { FIELD(table_gpa, GPA_FARTHEST) } },
+	{ "table-apic", -KVMPV_EFAULT, { FIELD(table_gpa, GPA_APIC) } },
+	{ "table-tss", -KVMPV_EFAULT, { FIELD(table_gpa, GPA_TSS) } },
 	{ "windows-0", -KVMPV_ERANGE, { FIELD(nr_windows, 0) } },
 	{ "windows-33", -KVMPV_ERANGE, { FIELD(nr_windows, 33) } },
 	{ "windows-2^31", -KVMPV_ERANGE, { FIELD(nr_windows, 1u << 31) } },
@@ -198,6 +204,30 @@ static const struct {
 	  { START(0, 0xffffffffffffff80ull), COMMIT(0, 0x10) } },
 	{ "window-everything", -KVMPV_ERANGE,
 	  { START(0, 0), COMMIT(0, ~0ull) } },
+};
+
+/* A CPU without CR3 targets; the rest of para_state is for LOAD_CR3 alone. */
+static const struct field without_targets[] = {
+	{ "cache", -KVMPV_ENXIO,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE) } },
+	{ "cache-and-load", -KVMPV_ENXIO,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3) } },
+	{ "cache-and-undefined", -KVMPV_ENXIO,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | F_UNDEFINED) } },
+	{ "cache-table-unaligned", -KVMPV_ENXIO,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE), FIELD(table_gpa, 8) } },
+	{ "cache-version-0", -KVMPV_EPROTO,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE), FIELD(guest_version, 0) } },
+	{ "cache-reserved", -KVMPV_EBADMSG,
+	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE), BYTE(4095) } },
+	{ "load-and-undefined", -KVMPV_EOPNOTSUPP,
+	  { FIELD(features_accepted, KVMPV_F_LOAD_CR3 | F_UNDEFINED) } },
+	{ "load-table", -KVMPV_EBADMSG, { FIELD(table_gpa, 0x1000) } },
+	{ "load-windows", -KVMPV_EBADMSG, { FIELD(nr_windows, 1) } },
+	{ "load-window", -KVMPV_EBADMSG, { COMMIT(31, 1) } },
+	{ "features-none", -KVMPV_ENODATA, { FIELD(features_accepted, 0) } },
+	{ "features-flush-alone", -KVMPV_ENODATA,
+	  { FIELD(features_accepted, F_FLUSHES) } },
 };
 
 static void store(struct kvmpv_state *state, const struct store *s)
@@ -233,17 +263,28 @@ static void try_arguments(void)
 	}
 }
 
-static void try_fields(void)
+static void try_each(const struct field *f, unsigned int n,
+		     void (*fill)(struct kvmpv_state *, struct kvmpv_table *))
 {
 	struct hostile_pages *p = hostile_mine();
-	unsigned int i, j;
+	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(fields); i++) {
-		hostile_fill(p->state, p->table);
-		for (j = 0; j < ARRAY_SIZE(fields[i].store); j++)
-			store(p->state, &fields[i].store[j]);
-		try_state(fields[i].name, fields[i].want);
+	for (; n--; f++) {
+		fill(p->state, p->table);
+		for (i = 0; i < ARRAY_SIZE(f->store); i++)
+			store(p->state, &f->store[i]);
+		try_state(f->name, f->want);
 	}
+}
+
+static void try_fields(void)
+{
+	try_each(fields, ARRAY_SIZE(fields), hostile_fill);
+}
+
+static void try_without_targets(void)
+{
+	try_each(without_targets, ARRAY_SIZE(without_targets), hostile_fill_load);
 }
 
 static void two_windows(struct kvmpv_state *state, u64 start, u64 commit)
@@ -286,8 +327,8 @@ static void try_windows(void)
 	try_state("table-is-state-windows", -KVMPV_ERANGE);
 }
 
-/* What is just right, and what the host then says. */
-static void try_edges(void)
+/* What is just right: windows. */
+static void try_window_edges(void)
 {
 	struct hostile_pages *p = hostile_mine();
 	unsigned int i;
@@ -307,10 +348,22 @@ static void try_edges(void)
 	hostile_case("windows-32", 0,
 		     hostile_call(KVMPV_HC_REGISTER, __pa(p->state), 4096));
 	hostile_unregister();
+}
 
-	hostile_fill(p->state, p->table);
+/* The rest, and what the host then says. */
+static void try_edges(void)
+{
+	struct hostile_pages *p = hostile_mine();
+
+	hostile_fill_load(p->state, p->table);
 	p->state->guest_version = ~0;
 	hostile_case("version-newer", 0,
+		     hostile_call(KVMPV_HC_REGISTER, __pa(p->state), 4096));
+	hostile_unregister();
+
+	hostile_fill_load(p->state, p->table);
+	p->state->features_accepted |= F_FLUSHES;
+	hostile_case("load-and-flushes", 0,
 		     hostile_call(KVMPV_HC_REGISTER, __pa(p->state), 4096));
 	hostile_unregister();
 
@@ -322,7 +375,7 @@ static void try_edges(void)
 
 	hostile_case("register", 0, hostile_register());
 	hostile_case("host-version", KVMPV_ABI_VERSION, p->state->host_version);
-	hostile_case("features-offered", KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3,
+	hostile_case("features-offered", hostile_offered(),
 		     p->state->features_offered);
 	hostile_case("ret", 0, p->state->ret);
 	hostile_case("register-twice", -KVMPV_EEXIST, hostile_register());
@@ -340,8 +393,13 @@ static void try_edges(void)
 void hostile_registering(void)
 {
 	hostile_on(0, try_arguments);
-	hostile_on(0, try_fields);
-	hostile_on(0, try_windows);
+	if (hostile_has_cache()) {
+		hostile_on(0, try_fields);
+		hostile_on(0, try_windows);
+		hostile_on(0, try_window_edges);
+	} else {
+		hostile_on(0, try_without_targets);
+	}
 	hostile_on(0, try_edges);
 }
 

@@ -114,12 +114,18 @@ void hostile_load(void)
 
 /* --- the table */
 
-static void *pgd;	/* a copy of the current page table's top level */
+static void *pgd;
+
+/* A CR3 for a copy of the current page table's top level. */
+u64 hostile_copy_pgd(void *copy)
+{
+	memcpy(copy, __va(hostile_cr3() & PAGE_MASK & ~(1ul << 63)), PAGE_SIZE);
+	return __pa(copy) | (pcide() ? OTHER_PCID : 0);
+}
 
 static u64 other_cr3(void)
 {
-	memcpy(pgd, __va(hostile_cr3() & PAGE_MASK & ~(1ul << 63)), PAGE_SIZE);
-	return __pa(pgd) | (pcide() ? OTHER_PCID : 0);
+	return hostile_copy_pgd(pgd);
 }
 
 /* The host's restarts, which it tells when KVM_RUN returns. */
@@ -268,7 +274,8 @@ static void forging(void)
 	hostile_case("without-state-told", 1, host > were && host < were + 1000);
 }
 
-static void write_cr4(u64 cr4)
+/* The kernel's own would have it pinned. */
+void hostile_write_cr4(u64 cr4)
 {
 	asm volatile("mov %0, %%cr4" : : "r" (cr4) : "memory");
 }
@@ -315,18 +322,18 @@ static void modes(void)
 	for (i = 0; i < ARRAY_SIZE(bits); i++) {
 		if (!(cr4 & bits[i].bit))
 			continue;
-		write_cr4(cr4 & ~bits[i].bit);
+		hostile_write_cr4(cr4 & ~bits[i].bit);
 		alternate(bits[i].name, cr3, other);
-		write_cr4(cr4);
+		hostile_write_cr4(cr4);
 	}
 	alternate("cr4-restored", cr3, other);
 	if (cr4 & X86_CR4_PCIDE) {
 		/* CR3 keeps its PCID, which means nothing now. */
-		write_cr4(cr4 & ~X86_CR4_PCIDE);
+		hostile_write_cr4(cr4 & ~X86_CR4_PCIDE);
 		alternate("pcide-off", cr3, other);
 		hostile_mov_cr3(cr3 & PAGE_MASK);
 		alternate("pcide-off-0", cr3 & PAGE_MASK, other & PAGE_MASK);
-		write_cr4(cr4);
+		hostile_write_cr4(cr4);
 		hostile_mov_cr3(cr3);
 		alternate("pcide-on", cr3, other);
 	}

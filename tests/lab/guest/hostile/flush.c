@@ -1,0 +1,692 @@
+// SPDX-License-Identifier: GPL-2.0
+/* FLUSH, FLUSH_RANGE, FLUSH_VCPUS: what is refused, what it costs, and that they flush. */
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/gfp.h>
+#include <linux/kvm_para.h>
+#include <linux/string.h>
+
+#include <asm/msr.h>
+#include <asm/pgtable.h>
+#include <asm/processor-flags.h>
+#include <asm/tlbflush.h>
+
+#include "hostile.h"
+
+#define DESC_SIZE	sizeof(struct kvmpv_flush_vcpus)
+#define LAST_IN_PAGE	(PAGE_SIZE - DESC_SIZE)
+#define HOLE_BEGIN	0x0000800000000000ull
+
+static struct kvmpv_flush_vcpus *desc;	/* a page of its own */
+
+/* --- what is refused */
+
+static const struct {
+	const char *name;
+	u64 nr, a[4];
+	long want;
+} calls[] = {
+	{ "flush-user", KVMPV_HC_FLUSH, { KVMPV_FLUSH_USER, ~0, ~0, ~0 }, 0 },
+	{ "flush-all", KVMPV_HC_FLUSH, { KVMPV_FLUSH_ALL }, 0 },
+	{ "flush-none", KVMPV_HC_FLUSH, { 0 }, -KVMPV_EINVAL },
+	{ "flush-both", KVMPV_HC_FLUSH, { 3 }, -KVMPV_EINVAL },
+	{ "flush-4", KVMPV_HC_FLUSH, { 4 }, -KVMPV_EINVAL },
+	{ "flush-user-4", KVMPV_HC_FLUSH, { 5 }, -KVMPV_EINVAL },
+	{ "flush-high-half", KVMPV_HC_FLUSH, { 1ull << 32 | KVMPV_FLUSH_ALL }, -KVMPV_EINVAL },
+	{ "flush-all-ones", KVMPV_HC_FLUSH, { ~0ull }, -KVMPV_EINVAL },
+	{ "range-0-pages", KVMPV_HC_FLUSH_RANGE, { ~0ull, 0, 11, 0 }, 0 },
+	{ "range-0-pages-flag", KVMPV_HC_FLUSH_RANGE, { 0, 0, 12, 1 }, -KVMPV_EINVAL },
+	{ "range-flag-0", KVMPV_HC_FLUSH_RANGE, { 0, 1, 12, 1 }, -KVMPV_EINVAL },
+	{ "range-flag-63", KVMPV_HC_FLUSH_RANGE, { 0, 1, 12, 1ull << 63 }, -KVMPV_EINVAL },
+	{ "range-stride-0", KVMPV_HC_FLUSH_RANGE, { 0, 1, 0 }, -KVMPV_EINVAL },
+	{ "range-stride-11", KVMPV_HC_FLUSH_RANGE, { 0, 1, 11 }, -KVMPV_EINVAL },
+	{ "range-stride-12", KVMPV_HC_FLUSH_RANGE, { 0, 1, 12 }, 0 },
+	{ "range-stride-20", KVMPV_HC_FLUSH_RANGE, { 0, 1, 20 }, -KVMPV_EINVAL },
+	{ "range-stride-21", KVMPV_HC_FLUSH_RANGE, { 0, 1, 21 }, 0 },
+	{ "range-stride-30", KVMPV_HC_FLUSH_RANGE, { 0, 64, 30 }, 0 },
+	{ "range-stride-31", KVMPV_HC_FLUSH_RANGE, { 0, 1, 31 }, -KVMPV_EINVAL },
+	{ "range-stride-64+12", KVMPV_HC_FLUSH_RANGE, { 0, 1, 64 + 12 }, -KVMPV_EINVAL },
+	{ "range-stride-high-half", KVMPV_HC_FLUSH_RANGE, { 0, 1, 1ull << 32 | 12 }, -KVMPV_EINVAL },
+	{ "range-64", KVMPV_HC_FLUSH_RANGE, { 1, 64, 12 }, 0 },
+	{ "range-65", KVMPV_HC_FLUSH_RANGE, { 1, 65, 12 }, 0 },
+	{ "range-2^52", KVMPV_HC_FLUSH_RANGE, { 0, 1ull << 52, 12 }, 0 },
+	{ "range-2^52+1", KVMPV_HC_FLUSH_RANGE, { 0, (1ull << 52) + 1, 12 }, -KVMPV_EINVAL },
+	{ "range-2^64-1", KVMPV_HC_FLUSH_RANGE, { 0, ~0ull, 12 }, -KVMPV_EINVAL },
+	{ "range-last-byte", KVMPV_HC_FLUSH_RANGE, { ~0ull, 1, 12 }, 0 },
+	{ "range-wraps", KVMPV_HC_FLUSH_RANGE, { ~0ull, 2, 12 }, -KVMPV_EINVAL },
+	{ "range-wraps-1g", KVMPV_HC_FLUSH_RANGE, { 0 - (1ull << 30), 2, 30 }, -KVMPV_EINVAL },
+	{ "range-across-hole", KVMPV_HC_FLUSH_RANGE, { HOLE_BEGIN - PAGE_SIZE, 2, 12 }, 0 },
+	{ "range-in-hole", KVMPV_HC_FLUSH_RANGE, { HOLE_BEGIN, 64, 30 }, 0 },
+	{ "vcpus-hole", KVMPV_HC_FLUSH_VCPUS, { GPA_HOLE }, -KVMPV_EFAULT },
+	{ "vcpus-far", KVMPV_HC_FLUSH_VCPUS, { GPA_FAR }, -KVMPV_EFAULT },
+	{ "vcpus-far-unaligned", KVMPV_HC_FLUSH_VCPUS, { GPA_FAR + 1 }, -KVMPV_EINVAL },
+	{ "vcpus-far-crossing", KVMPV_HC_FLUSH_VCPUS, { GPA_FAR - 8 }, -KVMPV_EINVAL },
+	{ "vcpus-farthest", KVMPV_HC_FLUSH_VCPUS, { GPA_FARTHEST }, -KVMPV_EFAULT },
+	{ "vcpus-apic", KVMPV_HC_FLUSH_VCPUS, { GPA_APIC }, -KVMPV_EFAULT },
+	{ "vcpus-tss", KVMPV_HC_FLUSH_VCPUS, { GPA_TSS }, -KVMPV_EFAULT },
+	{ "vcpus-all-ones", KVMPV_HC_FLUSH_VCPUS, { ~0ull }, -KVMPV_EINVAL },
+};
+
+static const struct {
+	const char *name;
+	u64 offset, scope, va, pages, shift;
+	long want;
+} descs[] = {
+	{ "desc-all", 0, KVMPV_FLUSH_ALL, ~0, 0, ~0, 0 },
+	{ "desc-user", 8, KVMPV_FLUSH_USER, 0, 0, 0, 0 },
+	{ "desc-range", LAST_IN_PAGE, 0, 0x1000, 1, 12, 0 },
+	{ "desc-all-range", 0, KVMPV_FLUSH_ALL, 0, 1ull << 52, 12, 0 },
+	{ "desc-user-range", 0, KVMPV_FLUSH_USER, HOLE_BEGIN - PAGE_SIZE, 64, 12, 0 },
+	{ "desc-crosses", LAST_IN_PAGE + 8, KVMPV_FLUSH_ALL, 0, 0, 0, -KVMPV_EINVAL },
+	{ "desc-unaligned-4", 4, KVMPV_FLUSH_ALL, 0, 0, 0, -KVMPV_EINVAL },
+	{ "desc-unaligned-1", 1, KVMPV_FLUSH_ALL, 0, 0, 0, -KVMPV_EINVAL },
+	{ "desc-nothing", 0, 0, 0x1000, 0, 12, -KVMPV_EINVAL },
+	{ "desc-both", 0, 3, 0, 0, 0, -KVMPV_EINVAL },
+	{ "desc-scope-4", 0, 4, 0x1000, 1, 12, -KVMPV_EINVAL },
+	{ "desc-scope-63", 0, 1ull << 63 | KVMPV_FLUSH_ALL, 0, 0, 0, -KVMPV_EINVAL },
+	{ "desc-stride-0", 0, 0, 0x1000, 1, 0, -KVMPV_EINVAL },
+	{ "desc-stride-64+12", 0, KVMPV_FLUSH_ALL, 0x1000, 1, 64 + 12, -KVMPV_EINVAL },
+	{ "desc-wraps", 0, KVMPV_FLUSH_ALL, ~0ull, 2, 12, -KVMPV_EINVAL },
+	{ "desc-2^52+1", 0, 0, 0, (1ull << 52) + 1, 12, -KVMPV_EINVAL },
+};
+
+/* With a mask of all vCPUs that could be. */
+static long call_vcpus(struct kvmpv_flush_vcpus *d, u64 scope, u64 va, u64 pages, u64 shift)
+{
+	d->scope = scope;
+	d->va = va;
+	d->pages = pages;
+	d->stride_shift = shift;
+	return hostile_call(KVMPV_HC_FLUSH_VCPUS, __pa(d), ~0ull);
+}
+
+static void try_refusals(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(calls); i++)
+		hostile_case(calls[i].name, calls[i].want,
+			     hostile_call4(calls[i].nr, calls[i].a[0], calls[i].a[1],
+					   calls[i].a[2], calls[i].a[3]));
+
+	memset(desc, 0xff, 2 * PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(descs); i++)
+		hostile_case(descs[i].name, descs[i].want,
+			     call_vcpus((void *)desc + descs[i].offset, descs[i].scope,
+					descs[i].va, descs[i].pages, descs[i].shift));
+
+	/* It is only read. */
+	memset(desc, 0xff, PAGE_SIZE);
+	call_vcpus(desc, KVMPV_FLUSH_ALL, 0, 1, 12);
+	hostile_case("desc-unchanged", 1,
+		     desc->scope == KVMPV_FLUSH_ALL && !desc->va && desc->pages == 1 &&
+		     desc->stride_shift == 12 &&
+		     !memchr_inv(desc->vcpu_mask, 0xff, sizeof(desc->vcpu_mask)));
+
+	memset(desc, 0, PAGE_SIZE);
+	hostile_case("desc-nobody", 0, call_vcpus(desc, KVMPV_FLUSH_ALL, 0, 0, 0));
+	desc->vcpu_mask[63] = 1ull << 63;
+	hostile_case("desc-nobody-there", 0, call_vcpus(desc, KVMPV_FLUSH_ALL, 0, 0, 0));
+}
+
+/* --- what they cost: the least of some, for interrupts of the host */
+
+static u64 cost(u64 nr, u64 a0, u64 a1, u64 a2)
+{
+	u64 least = ~0ull, begin;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		begin = rdtsc_ordered();
+		hostile_call4(nr, a0, a1, a2, 0);
+		least = min(least, rdtsc_ordered() - begin);
+	}
+	return least;
+}
+
+/* "yes", or by how much not. */
+static void cheap(const char *name, u64 got, u64 most)
+{
+	char text[48] = "yes";
+
+	if (got > most)
+		snprintf(text, sizeof(text), "%llu>%llu", got, most);
+	hostile_text(name, "yes", text);
+}
+
+static void try_costs(void)
+{
+	u64 all = cost(KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0), begin, one, i;
+
+	begin = rdtsc_ordered();
+	for (i = 0; i < 64; i++)
+		asm volatile("invlpg (%0)" : : "r" (i << PAGE_SHIFT) : "memory");
+	one = rdtsc_ordered() - begin;
+
+	cheap("cost-2^52", cost(KVMPV_HC_FLUSH_RANGE, 0, 1ull << 52, 12), 4 * all);
+	cheap("cost-65", cost(KVMPV_HC_FLUSH_RANGE, 0, 65, 12), 4 * all);
+	cheap("cost-across-hole",
+	      cost(KVMPV_HC_FLUSH_RANGE, HOLE_BEGIN - PAGE_SIZE, 1ull << 48, 12), 4 * all);
+	cheap("cost-refused", cost(KVMPV_HC_FLUSH_RANGE, ~0ull, ~0ull, 12), 4 * all);
+	/* As long as it is done page by page: less than the guest's own way. */
+	cheap("cost-64", cost(KVMPV_HC_FLUSH_RANGE, 0, 64, 12), one);
+}
+
+void hostile_flush(void)
+{
+	desc = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 1);
+	if (!desc)
+		return;
+	hostile_on(0, try_refusals);
+	hostile_on(0, try_costs);
+	free_pages((unsigned long)desc, 1);
+}
+
+/* --- that they flush: a page that only one CR3 has, the last of 64 */
+
+#define SLOT		100	/* of the top level; Linux uses the first and the last */
+#define BASE		((u64)SLOT << PGDIR_SHIFT)
+#define INDEX		63
+#define VA		(BASE + INDEX * PAGE_SIZE)
+
+static unsigned long *pgd, *pud, *pmd, *pte, *page[2];
+static u64 home, other;
+static unsigned int stale, hits;
+
+static bool make_tables(void)
+{
+	unsigned long **t[] = { &pgd, &pud, &pmd, &pte, &page[0], &page[1] };
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++) {
+		*t[i] = (void *)get_zeroed_page(GFP_KERNEL);
+		all &= !!*t[i];
+	}
+	desc = (void *)get_zeroed_page(GFP_KERNEL);
+	return all && desc;
+}
+
+static void free_tables(void)
+{
+	unsigned long *t[] = { pgd, pud, pmd, pte, page[0], page[1], (void *)desc };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(t); i++)
+		free_page((unsigned long)t[i]);
+}
+
+static void use_tables(void)
+{
+	home = hostile_cr3();
+	other = hostile_copy_pgd(pgd);
+	pgd[SLOT] = __pa(pud) | _KERNPG_TABLE_NOENC;
+	pud[0] = __pa(pmd) | _KERNPG_TABLE_NOENC;
+	pmd[0] = __pa(pte) | _KERNPG_TABLE_NOENC;
+	*page[1] = 1;
+	memset(desc->vcpu_mask, 0xff, sizeof(desc->vcpu_mask));
+}
+
+/* A store, and nothing else. */
+static void map(unsigned int i)
+{
+	WRITE_ONCE(pte[INDEX], __pa(page[i]) | _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED |
+			       _PAGE_DIRTY);
+}
+
+static u64 which(void)
+{
+	return READ_ONCE(*(u64 *)VA);
+}
+
+/* Everything, by what every CPU has. */
+static void flush_natively(void)
+{
+	unsigned long cr4 = __read_cr4();
+
+	hostile_write_cr4(cr4 ^ X86_CR4_PGE);
+	hostile_write_cr4(cr4);
+}
+
+static void go(u64 cr3)
+{
+	struct hostile_run run;
+
+	if (hostile_has_cache() && hostile_lookup(hostile_mine()->table, cr3, &run) == 1)
+		hits++;
+	else
+		hostile_load_cr3(cr3);
+}
+
+static long by_user(void)
+{
+	return hostile_call(KVMPV_HC_FLUSH, KVMPV_FLUSH_USER, 0);
+}
+
+static long by_all(void)
+{
+	return hostile_call(KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0);
+}
+
+static long by_page(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, VA, 1, 12, 0);
+}
+
+/* The last byte of the page is as good as the first. */
+static long by_byte(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, VA + PAGE_SIZE - 1, 1, 12, 0);
+}
+
+static long by_range_64(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, BASE, 64, 12, 0);
+}
+
+static long by_range_65(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, BASE, 65, 12, 0);
+}
+
+static long by_range_2m(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, VA - (7ull << 21), 8, 21, 0);
+}
+
+static long by_range_1g(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, VA - (63ull << 30), 64, 30, 0);
+}
+
+static long by_everything(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, 0, 1ull << 52, 12, 0);
+}
+
+static long by_vcpus_user(void)
+{
+	return call_vcpus(desc, KVMPV_FLUSH_USER, 0, 0, 0);
+}
+
+static long by_vcpus_all(void)
+{
+	return call_vcpus(desc, KVMPV_FLUSH_ALL, 0, 0, 0);
+}
+
+static long by_vcpus_page(void)
+{
+	return call_vcpus(desc, 0, VA, 1, 12);
+}
+
+static long by_vcpus_range_64(void)
+{
+	return call_vcpus(desc, 0, BASE, 64, 12);
+}
+
+static long by_vcpus_range_65(void)
+{
+	return call_vcpus(desc, 0, BASE, 65, 12);
+}
+
+static long by_vcpus_user_page(void)
+{
+	return call_vcpus(desc, KVMPV_FLUSH_USER, VA, 1, 12);
+}
+
+static const struct way {
+	const char *name;
+	long (*flush)(void);
+	bool current_only;	/* another CR3's entries may stay, on the calling vCPU */
+} ways[] = {
+	{ "user", by_user, true },
+	{ "all", by_all },
+	{ "page", by_page },
+	{ "byte", by_byte },
+	{ "range-64", by_range_64 },
+	{ "range-65", by_range_65 },
+	{ "range-2m", by_range_2m },
+	{ "range-1g", by_range_1g },
+	{ "everything", by_everything },
+	{ "vcpus-user", by_vcpus_user, true },
+	{ "vcpus-all", by_vcpus_all },
+	{ "vcpus-page", by_vcpus_page },
+	{ "vcpus-range-64", by_vcpus_range_64 },
+	{ "vcpus-range-65", by_vcpus_range_65 },
+	{ "vcpus-user-page", by_vcpus_user_page },
+};
+
+/* "RETURNED,BEFORE,AFTER": the page that is seen before and after the call. */
+static void seen(const char *group, const char *name, long r, u64 before, u64 after)
+{
+	char text[64], full[40];
+
+	snprintf(full, sizeof(full), "%s-%s", group, name);
+	snprintf(text, sizeof(text), "%ld,%llu,%llu", r, before, after);
+	hostile_text(full, "0,0,1", text);
+}
+
+static void flush_current(const struct way *way)
+{
+	u64 before, after;
+	long r;
+
+	go(other);
+	map(0);
+	flush_natively();
+	before = which();
+	map(1);
+	stale += which() == 0;
+	r = way->flush();
+	after = which();
+	go(home);
+	seen("current", way->name, r, before, after);
+}
+
+static void flush_not_current(const struct way *way)
+{
+	u64 before, after;
+	long r;
+
+	go(other);
+	map(0);
+	flush_natively();
+	before = which();
+	go(home);
+	map(1);
+	r = way->flush();
+	go(other);
+	after = which();
+	go(home);
+	seen("not-current", way->name, r, before, after);
+}
+
+/* What the two above guard against: nothing is flushed. */
+static bool stale_not_current(void)
+{
+	u64 before, after;
+
+	go(other);
+	map(0);
+	flush_natively();
+	before = which();
+	go(home);
+	map(1);
+	go(other);
+	after = which();
+	flush_natively();
+	go(home);
+	return !before && !after;
+}
+
+static void try_ways(void)
+{
+	unsigned int i;
+
+	use_tables();
+	hostile_case("register", 0, hostile_register());
+	stale = 0;
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		flush_current(&ways[i]);
+	/* Else these cases have shown nothing. */
+	hostile_case("stale-current", ARRAY_SIZE(ways), stale);
+
+	hits = 0;
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		if (!ways[i].current_only)
+			flush_not_current(&ways[i]);
+	if (hostile_has_cache())
+		hostile_case("by-table", 1, hits > 0);
+	for (stale = 0, i = 0; i < 4; i++)
+		stale += stale_not_current();
+	hostile_case("stale-not-current", 4, stale);
+	hostile_case("home", 0, hostile_cr3() ^ home);
+}
+
+void hostile_flushed(void)
+{
+	if (make_tables())
+		hostile_on(0, try_ways);
+	else
+		hostile_text("memory", "yes", "no");
+	hostile_on(0, hostile_unregister);
+	free_tables();
+}
+
+/* --- the same for vCPU 1, which does @busy until it is told not to */
+
+#define SECONDS		3000000000ull	/* TSC ticks, some */
+
+static void (*busy)(void);
+static u64 asked, answered, answer, rounds, failures;
+static bool begun, stop, ended = true;
+
+/* There may be one CPU for both vCPUs, and its interrupts wait while ours are off. */
+static void let_run(unsigned int cpu)
+{
+	kvm_hypercall1(KVM_HC_SCHED_YIELD, per_cpu(x86_cpu_to_apicid, cpu));
+}
+
+static void run_busy(void *unused)
+{
+	busy();
+	smp_store_release(&ended, true);
+}
+
+static bool wait_for(const bool *flag)
+{
+	u64 begin = rdtsc();
+
+	while (!smp_load_acquire(flag)) {
+		if (rdtsc() - begin > SECONDS)
+			return false;
+		let_run(1);
+	}
+	return true;
+}
+
+/* Does not wait for its end, and may be called with interrupts off. */
+static bool start(void (*fn)(void))
+{
+	static call_single_data_t csd = CSD_INIT(run_busy, NULL);
+
+	if (!ended)
+		return false;
+	busy = fn;
+	begun = false;
+	stop = false;
+	ended = false;
+	rounds = 0;
+	failures = 0;
+	return !smp_call_function_single_async(1, &csd) && wait_for(&begun);
+}
+
+static bool end(void)
+{
+	WRITE_ONCE(stop, true);
+	return wait_for(&ended);
+}
+
+/* Reads the page, mostly without an exit. */
+static void read_page(void)
+{
+	u64 was = hostile_cr3(), question;
+
+	hostile_mov_cr3(other);
+	while (!READ_ONCE(stop)) {
+		question = smp_load_acquire(&asked);
+		WRITE_ONCE(answer, which());
+		smp_store_release(&answered, question);
+		smp_store_release(&begun, true);
+		if (!(++rounds % 1024))
+			let_run(0);
+	}
+	flush_natively();
+	hostile_mov_cr3(was);
+}
+
+/* What vCPU 1 sees in a read that begins after this call, or 9. */
+static u64 ask(void)
+{
+	u64 begin = rdtsc();
+
+	WRITE_ONCE(asked, asked + 1);
+	while (smp_load_acquire(&answered) != asked) {
+		if (rdtsc() - begin > SECONDS)
+			return 9;
+		let_run(1);
+	}
+	return READ_ONCE(answer);
+}
+
+static void flush_other(const struct way *way)
+{
+	u64 before, after;
+	long r;
+
+	map(0);
+	by_vcpus_all();
+	before = ask();
+	map(1);
+	stale += ask() == 0;
+	r = way->flush();
+	after = ask();
+	seen("other", way->name, r, before, after);
+}
+
+static void try_other(void)
+{
+	unsigned int i, n = 0;
+
+	use_tables();
+	map(0);
+	flush_natively();
+	if (!start(read_page)) {
+		hostile_text("vcpu1-reads", "yes", "no");
+		return;
+	}
+	stale = 0;
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
+		if (strncmp(ways[i].name, "vcpus-", 6))
+			continue;
+		flush_other(&ways[i]);
+		n++;
+	}
+	hostile_case("stale-other", n, stale);
+	hostile_case("vcpu1-ends", 1, end());
+}
+
+/* A descriptor that changes while it is read. */
+static void scribble(void)
+{
+	static const u64 shifts[] = { 11, 12, 21, 30 };
+	u64 random = 88172645463325252ull;
+
+	smp_store_release(&begun, true);
+	while (!READ_ONCE(stop)) {
+		random ^= random << 13;
+		random ^= random >> 7;
+		random ^= random << 17;
+		WRITE_ONCE(desc->scope, random & 3);
+		WRITE_ONCE(desc->va, random);
+		WRITE_ONCE(desc->pages, random >> 40 & 127);
+		WRITE_ONCE(desc->stride_shift, shifts[random >> 50 & 3]);
+		WRITE_ONCE(desc->vcpu_mask[0], random >> 20);
+		if (!(++rounds % 1024))
+			let_run(0);
+	}
+}
+
+static void try_scribbled(void)
+{
+	unsigned int i, bad = 0, good = 0;
+	long r;
+
+	if (!start(scribble)) {
+		hostile_text("vcpu1-scribbles", "yes", "no");
+		return;
+	}
+	for (i = 0; i < 1000; i++) {
+		r = hostile_call(KVMPV_HC_FLUSH_VCPUS, __pa(desc), 0);
+		good += r == 0;
+		bad += r && r != -KVMPV_EINVAL;
+		if (!(i % 16))
+			let_run(1);
+	}
+	hostile_case("scribbled-results", 0, bad);
+	hostile_case("scribbled-some-right", 1, good > 0);
+	hostile_case("scribbled-ends", 1, end());
+}
+
+/* Each flushes all, in turns and at once. */
+static unsigned int flush_all_vcpus(struct kvmpv_flush_vcpus *d, unsigned int i)
+{
+	return i % 3 ? call_vcpus(d, 0, BASE, i % 70 + 1, 12) != 0 :
+		       call_vcpus(d, KVMPV_FLUSH_ALL, 0, 0, 0) != 0;
+}
+
+static void flush_back(void)
+{
+	struct kvmpv_flush_vcpus *d = (void *)desc + PAGE_SIZE / 2;
+
+	smp_store_release(&begun, true);
+	while (!READ_ONCE(stop)) {
+		failures += flush_all_vcpus(d, rounds);
+		if (!(++rounds % 16))
+			let_run(0);
+	}
+}
+
+static void try_mutually(void)
+{
+	unsigned int i, bad = 0;
+
+	memset(desc, 0xff, PAGE_SIZE);
+	if (!start(flush_back)) {
+		hostile_text("vcpu1-flushes", "yes", "no");
+		return;
+	}
+	for (i = 0; i < 1000; i++) {
+		bad += flush_all_vcpus(desc, i);
+		if (!(i % 16))
+			let_run(1);
+	}
+	hostile_case("mutual-ends", 1, end());
+	hostile_case("mutual-failures", 0, bad + failures);
+	hostile_case("mutual-both", 1, rounds > 0);
+}
+
+/* vCPU 1 is offline: halted, its interrupts off, for good. */
+static void try_offline(void)
+{
+	u64 begin = rdtsc();
+	unsigned int i, bad = 0;
+
+	memset(desc, 0xff, PAGE_SIZE);
+	for (i = 0; i < 100; i++)
+		bad += flush_all_vcpus(desc, i);
+	hostile_case("offline-flush", 0, bad);
+	hostile_case("offline-not-waited-for", 1, rdtsc() - begin < SECONDS / 10);
+}
+
+void hostile_shootdown(void)
+{
+	if (num_online_cpus() < HOSTILE_CPUS) {
+		hostile_text("two-vcpus", "yes", "no");
+		return;
+	}
+	if (make_tables()) {
+		hostile_on(0, try_other);
+		hostile_on(0, try_scribbled);
+		hostile_on(0, try_mutually);
+		hostile_case("vcpu1-off", 0, remove_cpu(1));
+		hostile_on(0, try_offline);
+		hostile_case("vcpu1-on", 0, add_cpu(1));
+		/* What was queued meanwhile is done before it runs. */
+		hostile_on(0, try_other);
+	} else {
+		hostile_text("memory", "yes", "no");
+	}
+	if (ended)
+		free_tables();
+}
