@@ -238,6 +238,18 @@ vcpu_waited() {
 	not_ok "find the vCPU's thread" "no 'CPU 0/KVM' in process $waited_pid" >&2
 }
 
+# KVM's statistics of all VMs, "NAME VALUE"; and what has been added since FILE, "NAME:COUNT..."
+kvm_stats() {
+	for stat in /sys/kernel/debug/kvm/*; do
+		[ ! -f "$stat" ] || ! read -r count _ <"$stat" || echo "${stat##*/} $count"
+	done
+}
+
+stats_since() {
+	awk 'NR == FNR { was[$1] = $2; next } $2 != was[$1] { list = list " " $1 ":" $2 - was[$1] } END { print list }' \
+		"$1" -
+}
+
 per_op() { awk -v n="$1" -v ops="$2" 'BEGIN { printf "%.4f", n / ops }'; }
 
 # measure NAME CONFIG SECONDS: answer the marks of a guest that runs
@@ -255,6 +267,7 @@ measure() {
 		"G: mark begin "*)
 			before=$(vcpu_waited "$1")
 			[ "$pass" != exits ] || hist_start
+			kvm_stats >$RUN/stats
 			read -r all_before </sys/kernel/debug/kvm/exits
 			guest_say "$1" ""
 			;;
@@ -263,6 +276,7 @@ measure() {
 			all=$((all - all_before))
 			after=$(vcpu_waited "$1")
 			stolen=$((after - before))
+			say "statistics, ${LINE#G: mark end }: $(kvm_stats | stats_since $RUN/stats)"
 			if [ "$pass" = exits ]; then
 				read -r _ cr reasons <<-END
 					$(hist_read)
