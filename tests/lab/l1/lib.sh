@@ -368,8 +368,10 @@ interrupts() {
 	check "$work: interrupts came ($ops)" [ "$ops" -ge 9 ]
 	case $pass in
 	insns)
+		seconds=$(awk -v ns="$tsc" 'BEGIN { print ns / 1e9 }')
 		metric exits_per_tick "$(gained exits)" "$ops"
-		metric host_insns_per_s $(($(gained now) - $(gained idle))) "$(awk -v ns="$tsc" 'BEGIN { print ns / 1e9 }')"
+		metric exits_per_s "$(gained exits)" "$seconds"
+		metric host_insns_per_s $(($(gained now) - $(gained idle))) "$seconds"
 		;;
 	exits)
 		case $work in
