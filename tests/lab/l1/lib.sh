@@ -21,6 +21,7 @@ GUEST_BZIMAGE=${GUEST_BZIMAGE:-/lab/guest/bzImage}
 GUEST_INITRAMFS=${GUEST_INITRAMFS:-/lab/guest/initramfs.cpio}
 GUEST_VMM=${GUEST_VMM:-qemu-system-x86_64-microvm}
 GUEST_ACCEL='-accel kvm -cpu host'
+GUEST_MACHINE=microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on
 
 say() { echo "LAB: $*"; }
 ok() { say "ok - $*"; }
@@ -99,8 +100,7 @@ guest() {
 	sleep 1000000 <>"$RUN/$guest_name.in" >&0 3<>"$RUN/$guest_name.out" &
 	echo $! >"$RUN/$guest_name.holder"
 	# shellcheck disable=SC2086 # GUEST_QEMU and GUEST_ACCEL are lists of words
-	$GUEST_VMM -M microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on \
-		$GUEST_ACCEL -smp "$GUEST_SMP" -m "$GUEST_MEM" \
+	$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -smp "$GUEST_SMP" -m "$GUEST_MEM" \
 		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
 		-L /usr/share/qemu -kernel "$GUEST_BZIMAGE" -initrd "$GUEST_INITRAMFS" \
 		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial \

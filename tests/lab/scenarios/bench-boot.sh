@@ -2,7 +2,12 @@
 # shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
 # A guest from power-on to its init: exits, INVLPG, port 0x80 (IO delay). What the series changes for
 # every boot is on without the option, too, hence stock boots a kernel without the series.
-GUEST_MEM=384
+#
+# QEMU's usual machine with its usual firmware: in microvm's the MP table is found at once.
+FILES="/usr/bin/qemu-system-x86_64 /usr/share/seabios/bios-256k.bin /usr/share/qemu/linuxboot_dma.bin
+	/usr/share/qemu/kvmvapic.bin"
+GUEST_VMM=/usr/bin/qemu-system-x86_64
+GUEST_MACHINE=pc
 : >"$RUN"/null
 
 boot() {	# CONFIG MODULE KERNEL WORD [PARAM=VALUE...]
@@ -17,6 +22,7 @@ boot() {	# CONFIG MODULE KERNEL WORD [PARAM=VALUE...]
 	for pass in insns exits; do
 		hist_clear
 		counters >"$RUN"/before
+		GUEST_QEMU="-L /usr/share/seabios"
 		guest b nopti "$word" lab=pass:boot
 		check "$config boots, $pass" guest_expect b 'G: pass boot' 240
 		counted "$RUN"/before >"$RUN"/counted
