@@ -23,6 +23,10 @@ irq() {	# CONFIG MODULE WORD [PARAM=VALUE...]
 	kvm_unload
 }
 
+# A second or so after its boot the host corrects what it holds for the TSC's frequency. A guest started before
+# that has other ticks, and how they lie to the host's own decides how often the host wakes up.
+sleep 5
+
 irq stock stock kvm_paravirt=0
 irq paravirt ours kvm_paravirt=1
 case $MACHINE in
