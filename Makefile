@@ -2,6 +2,8 @@
 
 help:
 	@echo "make demo          the main job: build all, boot the lab, print the table (root)"
+	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
+	@echo "make bench-write   the same, and puts table and charts into docs/ (root)"
 	@echo "make check         all tests; ends with N passed, N failed (root)"
 	@echo "make check-long    what takes longer: every patch of the series boots (root)"
 	@echo
@@ -17,6 +19,12 @@ help:
 
 demo:
 	tests/demo
+
+bench:
+	tests/bench
+
+bench-write:
+	tests/bench --write
 
 check:
 	tests/check
@@ -49,5 +57,5 @@ install uninstall:
 clean:
 	rm -rf build
 
-.PHONY: help demo check check-long setup root guest guest-tree guest-export \
+.PHONY: help demo bench bench-write check check-long setup root guest guest-tree guest-export \
 	guest-write install uninstall clean

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What demo and check share. Sourced; they set $top.
+# What demo, bench and check share. Sourced; they set $top.
 : "${top:?}"
 
 die() {
@@ -13,7 +13,7 @@ die() {
 # each other's files; what runs on keeps the lock.
 mkdir -p "$top/build"
 exec 9>"$top/build/lock"
-flock -n 9 || die "another demo or check is running, or what is left of one: see 'fuser -v $top/build/lock'"
+flock -n 9 || die "another demo, bench or check is running, or what is left of one: see 'fuser -v $top/build/lock'"
 trap 'exit 130' INT TERM
 
 # step TEXT COMMAND...: says what is done now, and how long it took.

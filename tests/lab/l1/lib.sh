@@ -3,18 +3,25 @@
 # host. One line of output in ten thousand is looked at by a person, every one of them by "run".
 # shellcheck shell=dash
 #
-# From /lab/env: MACHINE (vmx or svm), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS.
+# From /lab/env: MACHINE (vmx or svm), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS. What has a default
+# here is set by ../../hardware, which uses these functions on a real host.
 
-RUN=/run/lab
+RUN=${RUN:-/run/lab}
+SYS=${SYS:-/sys}
+PROC=${PROC:-/proc}
 CR=$(printf '\r')
-mkdir -p $RUN
+mkdir -p "$RUN"
 
 # Settings for the next guest; a scenario changes them before it calls guest().
 GUEST_SMP=1
 GUEST_MEM=96
-GUEST_MACHINE=microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on
 GUEST_REBOOT=0	# 1: QEMU starts the guest again when it reboots
 GUEST_QEMU=	# more QEMU arguments
+GUEST_BZIMAGE=${GUEST_BZIMAGE:-/lab/guest/bzImage}
+GUEST_INITRAMFS=${GUEST_INITRAMFS:-/lab/guest/initramfs.cpio}
+GUEST_VMM=${GUEST_VMM:-qemu-system-x86_64-microvm}
+GUEST_ACCEL='-accel kvm -cpu host'
+GUEST_MACHINE=microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on
 
 say() { echo "LAB: $*"; }
 ok() { say "ok - $*"; }
@@ -38,11 +45,11 @@ scenario_end() {
 
 # dmesg_clean: neither the host kernel nor QEMU has complained.
 dmesg_clean() {
-	dmesg >$RUN/dmesg
+	dmesg >"$RUN"/dmesg
 	if grep -hE 'WARNING:|BUG:|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error' \
-		$RUN/dmesg $RUN/qemu.log >$RUN/bad 2>/dev/null; then
-		not_ok "logs of host kernel and QEMU are clean" "$(head -n 1 $RUN/bad)"
-		tail -n 40 $RUN/dmesg $RUN/qemu.log
+		"$RUN"/dmesg "$RUN"/qemu.log >"$RUN"/bad 2>/dev/null; then
+		not_ok "logs of host kernel and QEMU are clean" "$(head -n 1 "$RUN"/bad)"
+		tail -n 40 "$RUN"/dmesg "$RUN"/qemu.log
 	else
 		ok "logs of host kernel and QEMU are clean"
 	fi
@@ -92,11 +99,10 @@ guest() {
 	# Keeps what the guest has written until it is read, even after QEMU has ended.
 	sleep 1000000 <>"$RUN/$guest_name.in" >&0 3<>"$RUN/$guest_name.out" &
 	echo $! >"$RUN/$guest_name.holder"
-	# shellcheck disable=SC2086 # GUEST_QEMU is a list of words
-	qemu-system-x86_64-microvm -M "$GUEST_MACHINE" \
-		-accel kvm -cpu host -smp "$GUEST_SMP" -m "$GUEST_MEM" \
+	# shellcheck disable=SC2086 # GUEST_QEMU and GUEST_ACCEL are lists of words
+	$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -smp "$GUEST_SMP" -m "$GUEST_MEM" \
 		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
-		-L /usr/share/qemu -kernel /lab/guest/bzImage -initrd /lab/guest/initramfs.cpio \
+		-L /usr/share/qemu -kernel "$GUEST_BZIMAGE" -initrd "$GUEST_INITRAMFS" \
 		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial \
 		-chardev pipe,id=mon,path="$RUN/$guest_name.mon" -mon chardev=mon $GUEST_QEMU \
 		-append "console=ttyS0 quiet reboot=t panic=-1 $*" >>"$RUN/qemu.log" 2>&1 &
@@ -235,52 +241,86 @@ hostile() {
 
 # --- measuring
 
-HIST=/sys/kernel/tracing/events/kvm/kvm_exit
+EVENTS=$SYS/kernel/tracing/events/kvm
+# What the TSC counts: in the emulators, instructions.
+CLOCK_METRIC=${CLOCK_METRIC:-insns_per_op}
 
-# Exits since hist_start: "ALL CR REASON:COUNT...". Exit reasons: VMX 28; SVM reads and writes of CR0, CR3, CR4.
-hist_read() {
+# Exit reasons that are CR accesses: VMX 28; SVM reads and writes of CR0, CR3, CR4.
+cr_reasons() {
 	case $MACHINE in
-	vmx) hist_cr='28' ;;
-	svm) hist_cr='0|3|4|16|19|20|101' ;;
+	vmx) echo 28 ;;
+	svm) echo '(0|3|4|16|19|20|101)' ;;
 	esac
-	awk -v cr="^($hist_cr)\$" '$1 == "{" {
-		reason = $3
+}
+
+# hist_clear: count anew, exits by reason and port accesses by port and value.
+hist_clear() {
+	echo 'hist:keys=exit_reason' >"$EVENTS"/kvm_exit/trigger
+	echo 'hist:keys=exit_reason:clear' >>"$EVENTS"/kvm_exit/trigger
+	echo 'hist:keys=port,val' >"$EVENTS"/kvm_pio/trigger
+	echo 'hist:keys=port,val:clear' >>"$EVENTS"/kvm_pio/trigger
+}
+
+hist_stop() {
+	echo '!hist:keys=exit_reason' >>"$EVENTS"/kvm_exit/trigger
+	echo '!hist:keys=port,val' >>"$EVENTS"/kvm_pio/trigger
+}
+
+# Lines "{ exit_reason: 30 } hitcount: 7" and "{ port: 32, val: 96 } hitcount: 7", with more blanks, to
+# "reason:30 7" and "port:32:96 7".
+hist_read() {
+	awk '$1 == "{" {
 		count = $0
 		sub(/.*hitcount: */, "", count)
-		all += count
-		if (reason ~ cr)
-			crs += count
-		list = list " " reason ":" count
-	} END { print all + 0, crs + 0 list }' $HIST/hist
+		sub(/,/, "", $3)
+		print $2 == "port:" ? "port:" $3 ":" $5 : "reason:" $3, count + 0
+	}' "$EVENTS"/kvm_exit/hist "$EVENTS"/kvm_pio/hist
 }
 
-hist_start() {
-	echo 'hist:keys=exit_reason' >$HIST/trigger
-	echo 'hist:keys=exit_reason:clear' >>$HIST/trigger
+# counters: all that is counted, "NAME VALUE": KVM's statistics of the VMs that there are, this machine's
+# time and its idle time in ns, in pass "exits" the histograms. Statistics are read without a fork.
+counters() {
+	for stat in "$SYS"/kernel/debug/kvm/*; do
+		[ ! -f "$stat" ] || ! read -r count _ <"$stat" || echo "${stat##*/} $count"
+	done
+	awk '$1 == "now" { print "now", $3 } $1 == ".idle_sleeptime" { idle += $3 } END { print "idle", idle + 0 }' \
+		"$PROC/timer_list"
+	[ "$pass" != exits ] || hist_read
 }
 
-hist_stop() { echo '!hist:keys=exit_reason' >>$HIST/trigger; }
+# counted FILE: what the counters have gained since FILE, "NAME COUNT".
+counted() {
+	counters | awk 'NR == FNR { was[$1] = $2; next } $2 != was[$1] { print $1, $2 - was[$1] }' "$1" -
+}
+
+# gained REGEX...: how much the counters with these names gained during the work, less what they gained
+# during "null".
+gained() {
+	awk -v names="^($1)\$" '$1 ~ names { n += FILENAME ~ /null$/ ? -$2 : $2 } END { print n + 0 }' \
+		"$RUN"/null "$RUN"/counted
+}
 
 # For how many ns the guest's vCPU 0 has waited for its CPU: what it was charged for others.
 vcpu_waited() {
 	read -r waited_pid <"$RUN/$1.pid"
 	for task in "/proc/$waited_pid/task"/*; do
-		grep -q '^CPU 0/KVM' "$task/comm" || continue
+		grep -q '^CPU 0/' "$task/comm" || continue
 		read -r _ waited _ <"$task/schedstat"
 		echo "$waited"
 		return
 	done
-	not_ok "find the vCPU's thread" "no 'CPU 0/KVM' in process $waited_pid" >&2
+	not_ok "find the vCPU's thread" "no 'CPU 0/' in process $waited_pid" >&2
 }
 
-per_op() { awk -v n="$1" -v ops="$2" 'BEGIN { printf "%.4f", n / ops }'; }
+# metric NAME COUNT OPS: a record of the work in $fields.
+metric() { rec "$fields,\"metric\":\"$1\",\"value\":$(awk -v n="$2" -v ops="$3" 'BEGIN { printf "%.4f", n / ops }')"; }
 
 # measure NAME CONFIG SECONDS: answer the marks of a guest that runs
 # lab=pass:insns,null,WORKS,pass:exits,null,WORKS and turn its results into records. "null", first in
 # each pass, is what the marks cost by themselves. Exits and instructions are of the same run: what
 # hackbench does differs from one to the next.
 measure() {
-	pass='' null_all=0 null_cr=0 stolen=0
+	pass=''
 	while guest_read "$1" "$3"; do
 		case $LINE in
 		"G: pass "*)
@@ -289,22 +329,15 @@ measure() {
 			;;
 		"G: mark begin "*)
 			before=$(vcpu_waited "$1")
-			[ "$pass" != exits ] || hist_start
-			read -r all_before </sys/kernel/debug/kvm/exits
+			[ "$pass" != exits ] || hist_clear
+			counters >"$RUN"/before
 			guest_say "$1" ""
 			;;
 		"G: mark end "*)
-			read -r all </sys/kernel/debug/kvm/exits
-			all=$((all - all_before))
-			after=$(vcpu_waited "$1")
-			stolen=$((after - before))
-			if [ "$pass" = exits ]; then
-				read -r _ cr reasons <<-END
-					$(hist_read)
-				END
-				hist_stop
-				say "exits by reason, ${LINE#G: mark end }: $reasons"
-			fi
+			counted "$RUN"/before >"$RUN"/counted
+			stolen=$(($(vcpu_waited "$1") - before))
+			[ "$pass" != exits ] || hist_stop
+			say "counted, ${LINE#G: mark end }: $(tr ' \n' ': ' <"$RUN"/counted)"
 			guest_say "$1" ""
 			;;
 		"G: work="*) measured "$2" ;;
@@ -322,26 +355,88 @@ measured() {
 	set -- "$1" ${LINE#G: }
 	work=${2#work=} ops=${3#ops=} tsc=${4#tsc=}
 	fields="\"work\":\"$work\",\"config\":\"$1\",\"ops\":$ops,\"switches\":${5#switches=}"
-	case $pass in
-	insns)
-		if [ "$work" = null ]; then
-			null_all=$all
-			return
-		fi
-		[ "$all" -gt 0 ] || not_ok "$1 $work exits" "KVM has counted none"
-		rec "$fields,\"metric\":\"exits_per_op\",\"value\":$(per_op $((all - null_all)) "$ops")"
-		rec "$fields,\"metric\":\"insns_per_op\",\"value\":$(per_op "$tsc" "$ops")"
-		# Two per cent: more than that, and the machine measured something else as well.
-		check "$1 $work instructions, CPU not shared ($stolen of $tsc ns)" [ $((stolen * 50)) -lt "$tsc" ]
-		;;
-	exits)
-		if [ "$work" = null ]; then
-			null_cr=$cr
-			return
-		fi
-		[ -n "$reasons" ] || not_ok "$1 $work exits" "the histogram is empty"
-		rec "$fields,\"metric\":\"cr_exits_per_op\",\"value\":$(per_op $((cr - null_cr)) "$ops")"
-		ok "$1 $work exits by reason"
+	if [ "$work" = null ]; then
+		mv "$RUN"/counted "$RUN"/null
+		return
+	fi
+	case $1:$work in
+	tcg:*) insns "$1" ;;
+	*:idle|*:pic_timer|*:pic_slave) interrupts ;;
+	*)
+		exits
+		[ "$pass" != insns ] || insns "$1"
 		;;
 	esac
+}
+
+exits() {
+	case $pass in
+	insns)
+		[ "$(gained exits)" -gt 0 ] || not_ok "$work exits" "KVM has counted none"
+		metric exits_per_op "$(gained exits)" "$ops"
+		metric invlpg_exits "$(gained invlpg)" "$ops"
+		metric io_exits "$(gained io_exits)" "$ops"
+		;;
+	exits)
+		grep -q '^reason:' "$RUN"/counted || not_ok "$work exits" "the histogram is empty"
+		metric cr_exits_per_op "$(gained "reason:$(cr_reasons)")" "$ops"
+		sed -n 's/^reason:\([0-9]*\) .*/\1/p' "$RUN"/counted | while read -r reason; do
+			metric "exits_per_op:$reason" "$(gained "reason:$reason")" "$ops"
+		done
+		ok "$work exits by reason"
+		;;
+	esac
+}
+
+insns() {
+	# With two vCPUs on one CPU the TSC has the other one's instructions, too.
+	[ "$GUEST_SMP" = 1 ] || return 0
+	metric "$CLOCK_METRIC" "$tsc" "$ops"
+	# Two per cent: more than that, and the machine measured something else as well.
+	check "$1 $work instructions, CPU not shared ($stolen of $tsc ns)" [ $((stolen * 50)) -lt "$tsc" ]
+}
+
+# An operation is an interrupt. What the guest does meanwhile is sleep: not its instructions count, but
+# all of the machine's that it did not idle away.
+interrupts() {
+	check "$work: interrupts came ($ops)" [ "$ops" -ge 9 ]
+	case $pass in
+	insns)
+		seconds=$(awk -v ns="$tsc" 'BEGIN { print ns / 1e9 }')
+		metric exits_per_tick "$(gained exits)" "$ops"
+		metric exits_per_s "$(gained exits)" "$seconds"
+		metric host_insns_per_s $(($(gained now) - $(gained idle))) "$seconds"
+		;;
+	exits)
+		case $work in
+		# The acknowledgements of the two controllers, or of the slave with what it costs at the master:
+		# specific EOI 0x62, of the cascade.
+		pic_slave) metric io_exits "$(gained 'port:(160|161):.*|port:32:98')" "$ops" ;;
+		*) metric io_exits "$(gained 'port:(32|33|160|161):.*')" "$ops" ;;
+		esac
+		;;
+	esac
+}
+
+# works CONFIG MODULE WORKS [PARAM=VALUE...] -- WORD...: measure WORKS in a guest booted with WORDs, on that module.
+works() {
+	works_config=$1 works_module=$2 works_list=$3 works_params=
+	shift 3
+	while [ "$1" != -- ]; do
+		works_params="$works_params $1"
+		shift
+	done
+	shift
+	# shellcheck disable=SC2086 # words are meant
+	kvm_load "$works_module" $works_params || return
+	guest m nopti "$@" "lab=pass:insns,null,$works_list,pass:exits,null,$works_list"
+	if [ "$works_config" = paravirt ]; then
+		# SVM has no CR3 targets, but all the rest.
+		works_offer='*'
+		[ "$MACHINE" != vmx ] || works_offer='cr3-cache(4)*'
+		check "$works_config guest uses the interface" guest_expect m "G: kvm-paravirt: host ABI v1: $works_offer" 60
+	fi
+	measure m "$works_config" 240
+	guest_wait m 60 || not_ok "$works_config guest powers off" "still there after 60 s"
+	kvm_unload
 }

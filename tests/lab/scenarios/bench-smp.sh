@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
+# munmap while another vCPU has the same memory in use. Both share one CPU: exits can be compared,
+# instructions cannot.
+WORKS="munmap33_smp:100"
+GUEST_MEM=384
+GUEST_SMP=2
+
+works stock stock "$WORKS" -- kvm_paravirt=0
+works paravirt ours "$WORKS" -- kvm_paravirt=1
+case $MACHINE in
+vmx) works ept stock "$WORKS" ept=1 -- kvm_paravirt=0 ;;
+svm) works ept stock "$WORKS" npt=1 -- kvm_paravirt=0 ;;
+esac
+dmesg_clean

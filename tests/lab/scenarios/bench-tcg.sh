@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
+# QEMU without KVM, which translates the guest's code: the first row of the announcement of 2007. Some
+# tenths of the other rows' iterations, as each takes that much longer.
+WORKS="pipe:200,hackbench1:8,hackbench5:2,forkexec:10,munmap33:20,mmapchurn:50,syscall:20000"
+# Of the host's root; "run" adds them to the image.
+FILES="/usr/bin/qemu-system-x86_64 /usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so"
+GUEST_VMM=/usr/bin/qemu-system-x86_64
+GUEST_ACCEL="-accel tcg,tb-size=32 -cpu max"
+
+guest m nopti kvm_paravirt=0 "lab=pass:insns,null,$WORKS"
+measure m tcg 1000
+guest_wait m 120 || not_ok "guest powers off" "still there after 120 s"
+dmesg_clean

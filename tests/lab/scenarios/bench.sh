@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_MEM
+# What "make bench" measures and the demo does not: memory management and system calls. In native mode
+# "run" takes WORKS alone from here.
+WORKS="forkexec:100,munmap33:300,mmapchurn:1000,syscall:500000"
+GUEST_MEM=384
+
+works stock stock "$WORKS" -- kvm_paravirt=0
+works paravirt ours "$WORKS" -- kvm_paravirt=1
+dmesg_clean
