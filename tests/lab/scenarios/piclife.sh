@@ -46,6 +46,7 @@ lines_work() {
 			set -- "$lines_text" $line $how
 			guest_say p "echo $2 >$PARAM/irq; echo $3 >$PARAM/base; echo $4 >$PARAM/level; echo $5 >$PARAM/threaded; echo 50 >$PARAM/count; echo G: got \$(cat $IRQ/uart)"
 			guest_expect p 'G: got *' 60
+			# shellcheck disable=SC2153 # LINE is from lib.sh
 			check "$1: IRQ$2, level=$4, threaded=$5" [ "$LINE" = "G: got hard 50 thread $6 lost 0" ]
 			guest_expect p 'G: rc=*' 60
 		done
