@@ -22,6 +22,16 @@ own_file() {
 	esac
 }
 
+# What goes over the small 64-bit configuration for flavour $1.
+fragments() {
+	case $1 in
+	"") ;;
+	i386) echo "$patches/config/i386.config" ;;
+	i386-pae) echo "$(fragments i386) $patches/config/i386-pae.config" ;;
+	*) die "no flavour $1: i386, i386-pae, or none for 64 bits" ;;
+	esac
+}
+
 # Patch names of series $1, in order.
 series() {
 	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$patches/$1/series"
