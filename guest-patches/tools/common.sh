@@ -22,6 +22,17 @@ own_file() {
 	esac
 }
 
+# What goes over the small configuration for flavour $1.
+fragments() {
+	case $1 in
+	"") ;;
+	i386) echo "$patches/config/i386.config" ;;
+	i386-pae) echo "$(fragments i386) $patches/config/i386-pae.config" ;;
+	hz1000) echo "$patches/config/hz1000.config" ;;
+	*) die "no flavour $1: i386, i386-pae, hz1000, or none" ;;
+	esac
+}
+
 # Patch names of series $1, in order.
 series() {
 	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$patches/$1/series"

@@ -19,7 +19,8 @@
 #include <asm/kvm_paravirt.h>
 #include <asm/paravirt.h>
 
-#define KVMPV_F_CR3	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
+#define KVMPV_F_CR3	(IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) ? \
+			 KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 : 0)
 #define KVMPV_F_TLB	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
 
 unsigned int kvmpv_host_version __ro_after_init;
@@ -84,6 +85,8 @@ static const char * __init kvmpv_why_no_cr3(void)
 {
 	if (!kvmpv_want(KVMPV_PART_CR3))
 		return "cr3 is not in the list of kvm_paravirt=";
+	if (!IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3))
+		return "this kernel is 32-bit";
 	/* Entry code loads CR3 on its own, and reads it: no entry would hit. */
 	if (boot_cpu_has(X86_FEATURE_PTI))
 		return "page table isolation is on";
@@ -180,7 +183,8 @@ void __init kvmpv_guest_init(void)
 		kvmpv_used |= KVMPV_F_TLB;
 		kvmpv_tlb_init();
 	}
-	if (kvmpv_want(KVMPV_PART_RELEASE) && (kvmpv_offered & KVMPV_F_RELEASE)) {
+	if (IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) &&
+	    kvmpv_want(KVMPV_PART_RELEASE) && (kvmpv_offered & KVMPV_F_RELEASE)) {
 		kvmpv_used |= KVMPV_F_RELEASE;
 		kvmpv_mm_init();
 	}

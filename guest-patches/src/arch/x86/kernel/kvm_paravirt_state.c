@@ -79,7 +79,7 @@ static const struct attribute_group kvmpv_group = {
 	.attrs	= kvmpv_attrs,
 };
 
-/* The sum over CPUs of one u64 of a per-CPU structure. */
+/* The sum over CPUs of one number of a per-CPU structure. */
 #define KVMPV_COUNTER(name, var)					\
 static int name##_get(void *data, u64 *val)				\
 {									\
@@ -93,20 +93,38 @@ static int name##_get(void *data, u64 *val)				\
 }									\
 DEFINE_DEBUGFS_ATTRIBUTE(name##_fops, name##_get, NULL, "%llu\n")
 
+#ifdef CONFIG_KVM_PARAVIRT_CR3
 KVMPV_COUNTER(hit, kvmpv_counters);
 KVMPV_COUNTER(miss, kvmpv_counters);
 KVMPV_COUNTER(flush, kvmpv_counters);
 KVMPV_COUNTER(native, kvmpv_counters);
-KVMPV_COUNTER(tlb_range, kvmpv_counters);
-KVMPV_COUNTER(tlb_all, kvmpv_counters);
-KVMPV_COUNTER(tlb_vcpus, kvmpv_counters);
-KVMPV_COUNTER(tlb_refused, kvmpv_counters);
 KVMPV_COUNTER(release, kvmpv_counters);
 KVMPV_COUNTER(registered, kvmpv_counters);
 KVMPV_COUNTER(refused, kvmpv_counters);
 /* The host's own, as of the last time that its userspace ran. */
 KVMPV_COUNTER(publishes, kvmpv_state);
 KVMPV_COUNTER(restarts, kvmpv_state);
+
+static void __init kvmpv_state_cr3(struct dentry *dir)
+{
+	debugfs_create_file("hit", 0444, dir, NULL, &hit_fops);
+	debugfs_create_file("miss", 0444, dir, NULL, &miss_fops);
+	debugfs_create_file("flush", 0444, dir, NULL, &flush_fops);
+	debugfs_create_file("native", 0444, dir, NULL, &native_fops);
+	debugfs_create_file("release", 0444, dir, NULL, &release_fops);
+	debugfs_create_file("registered", 0444, dir, NULL, &registered_fops);
+	debugfs_create_file("refused", 0444, dir, NULL, &refused_fops);
+	debugfs_create_file("publishes", 0444, dir, NULL, &publishes_fops);
+	debugfs_create_file("restarts", 0444, dir, NULL, &restarts_fops);
+}
+#else
+static void __init kvmpv_state_cr3(struct dentry *dir) { }
+#endif
+
+KVMPV_COUNTER(tlb_range, kvmpv_tlb_counters);
+KVMPV_COUNTER(tlb_all, kvmpv_tlb_counters);
+KVMPV_COUNTER(tlb_vcpus, kvmpv_tlb_counters);
+KVMPV_COUNTER(tlb_refused, kvmpv_tlb_counters);
 
 static int __init kvmpv_state_init(void)
 {
@@ -120,19 +138,11 @@ static int __init kvmpv_state_init(void)
 		return r;
 
 	dir = debugfs_create_dir("kvm_paravirt", NULL);
-	debugfs_create_file("hit", 0444, dir, NULL, &hit_fops);
-	debugfs_create_file("miss", 0444, dir, NULL, &miss_fops);
-	debugfs_create_file("flush", 0444, dir, NULL, &flush_fops);
-	debugfs_create_file("native", 0444, dir, NULL, &native_fops);
+	kvmpv_state_cr3(dir);
 	debugfs_create_file("tlb_range", 0444, dir, NULL, &tlb_range_fops);
 	debugfs_create_file("tlb_all", 0444, dir, NULL, &tlb_all_fops);
 	debugfs_create_file("tlb_vcpus", 0444, dir, NULL, &tlb_vcpus_fops);
 	debugfs_create_file("tlb_refused", 0444, dir, NULL, &tlb_refused_fops);
-	debugfs_create_file("release", 0444, dir, NULL, &release_fops);
-	debugfs_create_file("registered", 0444, dir, NULL, &registered_fops);
-	debugfs_create_file("refused", 0444, dir, NULL, &refused_fops);
-	debugfs_create_file("publishes", 0444, dir, NULL, &publishes_fops);
-	debugfs_create_file("restarts", 0444, dir, NULL, &restarts_fops);
 	return 0;
 }
 late_initcall(kvmpv_state_init);

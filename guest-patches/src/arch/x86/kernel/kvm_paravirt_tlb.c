@@ -25,18 +25,26 @@
 #include <asm/tlbflush.h>
 
 struct kvmpv_tlb_cpu {
-	u64 gpa;		/* of this CPU's kvmpv_desc; 0: too early */
+	unsigned long gpa;	/* of this CPU's kvmpv_desc; 0: too early */
 	bool pending;		/* kvmpv_desc awaits this CPU's own flush */
 	bool refused;
 	unsigned long retry;	/* jiffies, if @refused */
 };
 
 static DEFINE_PER_CPU(struct kvmpv_tlb_cpu, kvmpv_tlb_cpu);
+DEFINE_PER_CPU(struct kvmpv_tlb_counters, kvmpv_tlb_counters);
 
 /* Aligned so that it is within a page, as the host asks for. */
 static DEFINE_PER_CPU(struct kvmpv_flush_vcpus, kvmpv_desc) __aligned(1024);
 
 static_assert(sizeof(struct kvmpv_flush_vcpus) <= 1024);
+
+/*
+ * With PAE the CPU has the four top-level entries in registers. Who changes one
+ * of them, see pud_populate() and ___pmd_free_tlb(), asks for a full flush, as
+ * that is a MOV to CR3, which reads them again. The host's calls do not.
+ */
+#define KVMPV_FULL_LOADS_CR3	IS_ENABLED(CONFIG_X86_PAE)
 
 /* As pv_ops was before; KVM's or the native one. */
 static void (*kvmpv_flush_multi_before)(const struct cpumask *cpumask,
@@ -53,7 +61,7 @@ static bool kvmpv_flush_call(unsigned int nr, unsigned long a0,
 	cpu->refused = kvmpv_hypercall4(nr, a0, a1, a2, 0);
 	if (unlikely(cpu->refused)) {
 		cpu->retry = jiffies + KVMPV_RETRY;
-		this_cpu_inc(kvmpv_counters.tlb_refused);
+		this_cpu_inc(kvmpv_tlb_counters.tlb_refused);
 	}
 	return !cpu->refused;
 }
@@ -63,7 +71,7 @@ static bool kvmpv_desc_call(void)
 	if (!kvmpv_flush_call(KVMPV_HC_FLUSH_VCPUS,
 			      this_cpu_read(kvmpv_tlb_cpu.gpa), 0, 0))
 		return false;
-	this_cpu_inc(kvmpv_counters.tlb_vcpus);
+	this_cpu_inc(kvmpv_tlb_counters.tlb_vcpus);
 	return true;
 }
 
@@ -132,7 +140,7 @@ bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
 	/* INVLPG is one exit as well. */
 	if (pages == 1 || !kvmpv_flush_call(KVMPV_HC_FLUSH_RANGE, start, pages, shift))
 		return false;
-	this_cpu_inc(kvmpv_counters.tlb_range);
+	this_cpu_inc(kvmpv_tlb_counters.tlb_range);
 	return true;
 }
 
@@ -146,7 +154,8 @@ bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
  */
 bool __kvmpv_flush_tlb_user(void)
 {
-	if (!this_cpu_read(kvmpv_tlb_cpu.pending) ||
+	if (KVMPV_FULL_LOADS_CR3 ||
+	    !this_cpu_read(kvmpv_tlb_cpu.pending) ||
 	    !this_cpu_read(kvmpv_desc.scope) ||
 	    !kvmpv_desc_add(this_cpu_ptr(&kvmpv_desc), smp_processor_id()) ||
 	    !kvmpv_desc_call())
@@ -165,7 +174,7 @@ bool __kvmpv_flush_tlb_all(void)
 {
 	if (!kvmpv_flush_call(KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0))
 		return false;
-	this_cpu_inc(kvmpv_counters.tlb_all);
+	this_cpu_inc(kvmpv_tlb_counters.tlb_all);
 	return true;
 }
 
@@ -220,6 +229,11 @@ static void kvmpv_flush_tlb_multi(const struct cpumask *cpumask,
 	if (info->trim_cpumask ||
 	    (info->end != TLB_FLUSH_ALL && !kvmpv_shift_ok(info->stride_shift))) {
 		kvmpv_flush_multi_before(cpumask, info);
+		return;
+	}
+	/* KVM's has the host flush vCPUs that are preempted: no MOV to CR3. */
+	if (KVMPV_FULL_LOADS_CR3 && info->end == TLB_FLUSH_ALL) {
+		native_flush_tlb_multi(cpumask, info);
 		return;
 	}
 

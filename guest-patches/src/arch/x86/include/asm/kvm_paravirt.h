@@ -12,32 +12,17 @@
 #include <uapi/asm/kvm_paravirt.h>
 
 /* What happened on a CPU, since boot. */
-struct kvmpv_counters {
-	u64 hit;		/* CR3 loaded from the table, no exit */
-	u64 miss;		/* LOAD_CR3: one exit, no flush */
-	u64 flush;		/* MOV to CR3 because a flush was due */
-	u64 native;		/* MOV to CR3 because the host could not help */
-	u64 tlb_range;		/* FLUSH_RANGE, in place of INVLPGs */
-	u64 tlb_all;		/* FLUSH, in place of two writes to CR4 */
-	u64 tlb_vcpus;		/* FLUSH_VCPUS, in place of IPIs */
-	u64 tlb_refused;	/* flush calls that the host refused */
-	u64 release;		/* RELEASE */
-	u64 registered;		/* times REGISTER succeeded */
-	u64 refused;		/* times a call was refused */
+struct kvmpv_tlb_counters {
+	unsigned long tlb_range;	/* FLUSH_RANGE, in place of INVLPGs */
+	unsigned long tlb_all;		/* FLUSH, in place of two writes to CR4 */
+	unsigned long tlb_vcpus;	/* FLUSH_VCPUS, in place of IPIs */
+	unsigned long tlb_refused;	/* flush calls that the host refused */
 };
 
-DECLARE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
-DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
+DECLARE_PER_CPU(struct kvmpv_tlb_counters, kvmpv_tlb_counters);
 
 /* A host that refused is asked again at most this often. */
 #define KVMPV_RETRY	(HZ / 2)
-
-extern const char kvmpv_cr3_start[], kvmpv_cr3_commit[], kvmpv_cr3_miss[];
-
-bool __kvmpv_load_cr3(const struct kvmpv_table *table, unsigned long cr3);
-bool kvmpv_load_cr3(unsigned long cr3);
-int kvmpv_cr3_cpu_init(void);
-void kvmpv_cr3_cpu_offline(void);
 
 bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
 			     unsigned int shift);
@@ -46,6 +31,10 @@ bool __kvmpv_flush_tlb_all(void);
 bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end);
 void kvmpv_tlb_init(void);
 void kvmpv_tlb_cpu_init(void);
+
+/* Only with CONFIG_KVM_PARAVIRT_CR3 */
+int kvmpv_cr3_cpu_init(void);
+void kvmpv_cr3_cpu_offline(void);
 void kvmpv_mm_init(void);
 
 /* Each: false if the caller has to flush by itself. */
@@ -68,11 +57,6 @@ static __always_inline bool kvmpv_flush_tlb_kernel(unsigned long start,
 {
 	return cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH) &&
 	       __kvmpv_flush_tlb_kernel(start, end);
-}
-
-static __always_inline void kvmpv_count_flush(void)
-{
-	this_cpu_inc(kvmpv_counters.flush);
 }
 
 /**
@@ -112,6 +96,66 @@ static __always_inline long kvmpv_hypercall2(unsigned int nr, unsigned long a0,
 	return kvmpv_hypercall4(nr, a0, a1, 0, 0);
 }
 
+bool kvmpv_pic_init(void);
+void kvmpv_pic_crash(void);
+
+void kvmpv_init_platform(void);
+void kvmpv_guest_init(void);
+void kvmpv_guest_cpu_init(void);
+void kvmpv_guest_cpu_offline(void);
+
+extern unsigned int kvmpv_host_version;
+extern unsigned long kvmpv_offered, kvmpv_used;
+extern const char *kvmpv_reason;
+extern bool kvmpv_iodelay_used, kvmpv_pic_used;
+
+#else /* !CONFIG_KVM_PARAVIRT_GUEST */
+
+static inline bool kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
+					 unsigned int shift)
+{
+	return false;
+}
+static inline bool __kvmpv_flush_tlb_user(void) { return false; }
+static inline bool kvmpv_flush_tlb_all(void) { return false; }
+static inline bool kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
+{
+	return false;
+}
+static inline void kvmpv_pic_crash(void) { }
+static inline void kvmpv_init_platform(void) { }
+static inline void kvmpv_guest_init(void) { }
+static inline void kvmpv_guest_cpu_init(void) { }
+static inline void kvmpv_guest_cpu_offline(void) { }
+
+#endif /* CONFIG_KVM_PARAVIRT_GUEST */
+
+#ifdef CONFIG_KVM_PARAVIRT_CR3
+
+/* What happened on a CPU, since boot. */
+struct kvmpv_counters {
+	u64 hit;		/* CR3 loaded from the table, no exit */
+	u64 miss;		/* LOAD_CR3: one exit, no flush */
+	u64 flush;		/* MOV to CR3 because a flush was due */
+	u64 native;		/* MOV to CR3 because the host could not help */
+	u64 release;		/* RELEASE */
+	u64 registered;		/* times REGISTER succeeded */
+	u64 refused;		/* times a call was refused */
+};
+
+DECLARE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
+DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
+
+extern const char kvmpv_cr3_start[], kvmpv_cr3_commit[], kvmpv_cr3_miss[];
+
+bool __kvmpv_load_cr3(const struct kvmpv_table *table, unsigned long cr3);
+bool kvmpv_load_cr3(unsigned long cr3);
+
+static __always_inline void kvmpv_count_flush(void)
+{
+	this_cpu_inc(kvmpv_counters.flush);
+}
+
 /**
  * kvmpv_fixup_ip() - a #DB from kernel mode
  * @regs: what was interrupted
@@ -128,40 +172,11 @@ static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
 		regs->ip = (unsigned long)kvmpv_cr3_miss;
 }
 
-bool kvmpv_pic_init(void);
-void kvmpv_pic_crash(void);
-
-void kvmpv_init_platform(void);
-void kvmpv_guest_init(void);
-void kvmpv_guest_cpu_init(void);
-void kvmpv_guest_cpu_offline(void);
-
-extern unsigned int kvmpv_host_version;
-extern unsigned long kvmpv_offered, kvmpv_used;
-extern const char *kvmpv_reason;
-extern bool kvmpv_iodelay_used, kvmpv_pic_used;
-
-#else /* !CONFIG_KVM_PARAVIRT_GUEST */
+#else /* !CONFIG_KVM_PARAVIRT_CR3 */
 
 static inline bool kvmpv_load_cr3(unsigned long cr3) { return false; }
 static inline void kvmpv_count_flush(void) { }
-static inline bool kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
-					 unsigned int shift)
-{
-	return false;
-}
-static inline bool __kvmpv_flush_tlb_user(void) { return false; }
-static inline bool kvmpv_flush_tlb_all(void) { return false; }
-static inline bool kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
-{
-	return false;
-}
 static inline void kvmpv_fixup_ip(struct pt_regs *regs) { }
-static inline void kvmpv_pic_crash(void) { }
-static inline void kvmpv_init_platform(void) { }
-static inline void kvmpv_guest_init(void) { }
-static inline void kvmpv_guest_cpu_init(void) { }
-static inline void kvmpv_guest_cpu_offline(void) { }
 
-#endif /* CONFIG_KVM_PARAVIRT_GUEST */
+#endif /* CONFIG_KVM_PARAVIRT_CR3 */
 #endif /* _ASM_X86_KVM_PARAVIRT_H */

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
+# A 32-bit guest: what it gets and says, that its memory is right, and what the host answers it. With
+# GUEST_KERNEL and GUEST_INITRAMFS of i386 or i386-pae; not without VMX preemption timer, see smp.sh.
+STATE=/sys/kernel/kvm_paravirt
+COUNT=/sys/kernel/debug/kvm_paravirt
+PIO=/sys/kernel/tracing/events/kvm/kvm_pio
+off='host ABI v1: cr3-cache off, this kernel is 32-bit'
+none='not offered by the host, full emulation'
+
+# start TEXT SMP "WORD..." LINE: a guest that serves, and what it says; its kernel's version is in KERNEL.
+start() {
+	GUEST_SMP=$2
+	# shellcheck disable=SC2086 # words are meant
+	guest g $3 lab=serve
+	guest_expect g 'G: up *' 240
+	KERNEL=${LINE#G: up }
+	check "$1: guest says \"$4\"" guest_expect g "G: kvm-paravirt: $4" 60
+	guest_expect g 'G: ready' 60
+}
+
+memory() {	# TEXT ROUNDS
+	check "$1: memory of 8 processes is right" guest_sh g 480 "memsum $2"
+	check "$1: a gigabyte comes and goes, on all CPUs" guest_sh g 480 'bigmap 20'
+}
+
+counted() {	# TEXT COUNTER...
+	counted_text=$1
+	shift
+	for counter; do
+		check "$counted_text: guest counts $counter" guest_sh g 60 "[ \$(cat $COUNT/$counter) -gt 0 ]"
+	done
+}
+
+finish() {	# TEXT
+	check "$1: the guest's kernel does not complain" \
+		guest_sh g 60 "! dmesg | grep -E 'WARNING|BUG|Oops|rcu.*stall'"
+	guest_kill g
+}
+
+# delays: exits for port 0x80, in DELAYS, since "hist" was written to the trigger.
+delays_start() { echo 'hist:keys=port' >$PIO/trigger; }
+delays_stop() {
+	DELAYS=$(awk '$1 == "{" && $3 == 128 { sub(/.*hitcount: */, ""); n += $0 } END { print n + 0 }' $PIO/hist)
+	echo '!hist:keys=port' >$PIO/trigger
+}
+
+calls() {
+	guest_sh g 60 'insmod /bin/kvmpv_calls32.ko'
+	guest_say g "dmesg | sed -n 's/.*kvm-paravirt: case /G: case /p'"
+	cases=0
+	while guest_read g 60; do
+		case $LINE in
+		"G: case "*)
+			# shellcheck disable=SC2086 # words are meant
+			set -- ${LINE#G: case }
+			cases=$((cases + 1))
+			check "call $1 answers $2 ($3)" [ "$2" = "$3" ]
+			;;
+		"G: rc="*) break ;;
+		esac
+	done
+	check "calls were made ($cases)" [ $cases = 14 ]
+}
+
+kvm_load ours
+start "2 vCPUs" 2 "nopti kvm_paravirt=1" "$off; tlb-flush io-delay pic"
+check "2 vCPUs: sysfs says so" guest_sh g 60 "grep -qx 'off: this kernel is 32-bit' $STATE/cr3_cache"
+memory "2 vCPUs" 2
+counted "2 vCPUs" tlb_range tlb_vcpus
+check "2 vCPUs: a CPU goes offline and comes back" \
+	guest_sh g 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
+memory "2 vCPUs, one is back" 1
+calls
+finish "2 vCPUs"
+
+case $KERNEL in
+*-686) ;;
+*-686-pae)
+	start PTI 2 "pti=on kvm_paravirt=1" "$off; tlb-flush io-delay pic"
+	check "PTI: page tables are isolated" guest_sh g 60 "dmesg | grep -q 'page tables isolation: enabled'"
+	memory PTI 2
+	counted PTI tlb_range tlb_vcpus
+	finish PTI
+	;;
+*) not_ok "a 32-bit kernel" "$KERNEL, see GUEST_KERNEL" ;;
+esac
+
+# No APIC: no flush of other CPUs, and interrupts through the 8259A. No INVPCID, which the kernel prefers.
+legacy="nopti acpi=off noapic nolapic clearcpuid=invpcid"
+delays_start
+start "1 vCPU" 1 "$legacy kvm_paravirt=1" "$off; tlb-flush io-delay pic"
+delays_stop
+check "1 vCPU: no write to port 0x80 while it boots ($DELAYS)" [ "$DELAYS" = 0 ]
+check "1 vCPU: the light 8259A is used" guest_sh g 60 'grep -q XT-PIC-light /proc/interrupts'
+check "1 vCPU: sysfs says so" guest_sh g 60 "grep -qx light $STATE/pic && grep -qx none $STATE/io_delay"
+memory "1 vCPU" 1
+counted "1 vCPU" tlb_range tlb_all
+finish "1 vCPU"
+
+delays_start
+GUEST_SMP=1
+# shellcheck disable=SC2086 # words are meant
+guest g $legacy lab=serve
+guest_expect g 'G: ready' 240
+delays_stop
+check "without the option: writes to port 0x80 ($DELAYS)" [ "$DELAYS" -gt 0 ]
+check "without the option: the stock 8259A is used" guest_sh g 60 'grep -q "XT-PIC  " /proc/interrupts'
+check "without the option: no call was made" \
+	guest_sh g 60 "[ \$(cat $COUNT/tlb_range) = 0 ] && [ \$(cat $COUNT/tlb_vcpus) = 0 ]"
+memory "without the option" 1
+finish "without the option"
+kvm_unload
+
+case $MACHINE in
+vmx) nested=ept ;;
+svm) nested=npt ;;
+esac
+kvm_load ours "$nested=1"
+start "$nested" 2 "nopti kvm_paravirt=1" "$off; io-delay pic"
+memory "$nested" 1
+check "$nested: no call was made" \
+	guest_sh g 60 "[ \$(cat $COUNT/tlb_range) = 0 ] && [ \$(cat $COUNT/tlb_vcpus) = 0 ]"
+finish "$nested"
+kvm_unload
+
+kvm_load stock
+start "stock module" 2 "nopti kvm_paravirt=1" "$none; io-delay pic"
+memory "stock module" 1
+finish "stock module"
+kvm_unload
+dmesg_clean
