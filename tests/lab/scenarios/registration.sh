@@ -35,7 +35,6 @@ kvm_unload
 
 kvm_load ours
 check "back on ours" guest_restore h /run/saved
-hostile keep
 hostile flushed
 hostile keep
 guest_kill h

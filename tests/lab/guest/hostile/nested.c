@@ -6,6 +6,7 @@
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include <asm/svm.h>
+#include <asm/tlbflush.h>
 
 #include "hostile.h"
 
@@ -67,7 +68,7 @@ static void run(void)
 
 static void try_nested(void)
 {
-	u64 cr3 = hostile_cr3(), efer;
+	u64 cr3 = hostile_cr3(), cr4 = __read_cr4(), efer;
 	unsigned int i;
 
 	rdmsrl(MSR_EFER, efer);
@@ -78,6 +79,8 @@ static void try_nested(void)
 		fill();
 		vmcb->save.rip = 0;
 		run();
+		/* With npt=0 KVM loses it, the stock module too. */
+		hostile_write_cr4(cr4);
 		hostile_case("nested-exit", SVM_EXIT_HLT, vmcb->control.exit_code);
 		hostile_case("nested-registered", 0, hostile_load_cr3(cr3));
 		hostile_case("nested-flush", 0,
