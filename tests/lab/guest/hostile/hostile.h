@@ -94,7 +94,7 @@ static inline bool hostile_has_cache(void)
 
 static inline u64 hostile_offered(void)
 {
-	return KVMPV_F_LOAD_CR3 | F_FLUSHES |
+	return KVMPV_F_LOAD_CR3 | F_FLUSHES | KVMPV_F_RELEASE |
 	       (hostile_has_cache() ? KVMPV_F_CR3_CACHE : 0);
 }
 
