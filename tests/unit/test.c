@@ -651,6 +651,22 @@ static void flush_gpa(void)
 	check_eq(kvmpv_check_flush_gpa(1ull << 63 | 4), -KVMPV_EINVAL);
 }
 
+static void release(void)
+{
+	u64 gpa, nr;
+
+	for (gpa = 0; gpa < 2 * 4096; gpa++)
+		for (nr = 0; nr < 70; nr++)
+			check_eq(kvmpv_check_release(gpa, nr),
+				 gpa % 8 || nr < 1 || nr > 64 || gpa % 4096 + 8 * nr > 4096 ?
+				 -KVMPV_EINVAL : 0);
+	check_eq(kvmpv_check_release(0 - 512ull, 64), 0);
+	check_eq(kvmpv_check_release(0 - 504ull, 64), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_release(0, 1ull << 32 | 1), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_release(0, 1ull << 61), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_release(0, ~0ull), -KVMPV_EINVAL);
+}
+
 static int flush_desc(u64 scope, u64 va, u64 pages, u64 shift, u64 last)
 {
 	struct kvmpv_flush_vcpus desc;
@@ -776,6 +792,7 @@ static const struct {
 	{ "flush: ranges end within the caller's addresses", range_ends },
 	{ "flush: descriptor aligned, in one page", flush_gpa },
 	{ "flush: descriptor's fields", flush_descriptor },
+	{ "release: 1 to 64 addresses in one page", release },
 	{ "flush: 64 pages, then all", flushes_pages },
 	{ "flush: 4 ranges, then all", flushes_ranges },
 };

@@ -62,6 +62,7 @@ static const struct call all_off[] = {
 	{ "off-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
 	{ "off-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
 	{ "off-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 0, 0, -KVMPV_ENOSYS },
+	{ "off-release", KVMPV_HC_RELEASE, 0, 0, -KVMPV_ENOSYS },
 };
 
 static void call_off(void)
@@ -84,6 +85,7 @@ static const struct call with_ept[] = {
 	{ "ept-flush-scope", KVMPV_HC_FLUSH, 0, 0, -KVMPV_ENODEV },
 	{ "ept-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENODEV },
 	{ "ept-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_ENODEV },
+	{ "ept-release", KVMPV_HC_RELEASE, 4, 0, -KVMPV_ENODEV },
 	/* The host's reasons come before those in the arguments. */
 	{ "ept-register-nothing", KVMPV_HC_REGISTER, 1, 0, -KVMPV_ENODEV },
 };
@@ -106,6 +108,7 @@ static const struct call without_load[] = {
 	{ "noload-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
 	{ "noload-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
 	{ "noload-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_ENOSYS },
+	{ "noload-release", KVMPV_HC_RELEASE, 4, 0, -KVMPV_ENOSYS },
 };
 
 static void call_noload(void)
@@ -158,6 +161,7 @@ static const struct call with_flush[] = {
 	{ "flushonly-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0 },
 	{ "flushonly-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, 0 },
 	{ "flushonly-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_EINVAL },
+	{ "flushonly-release", KVMPV_HC_RELEASE, 4, 0, -KVMPV_ENOSYS },
 };
 
 static void call_flushonly(void)

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* FLUSH, FLUSH_RANGE, FLUSH_VCPUS: what is refused, what it costs, and that they flush. */
+/*
+ * FLUSH, FLUSH_RANGE, FLUSH_VCPUS: what is refused, what it costs, and that they flush. RELEASE: what
+ * is refused, and that it breaks nothing, whatever is released.
+ */
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
@@ -687,6 +690,128 @@ void hostile_shootdown(void)
 	} else {
 		hostile_text("memory", "yes", "no");
 	}
+	if (ended)
+		free_tables();
+}
+
+/* --- RELEASE */
+
+static const struct {
+	const char *name;
+	u64 gpa, offset, nr;	/* in desc if gpa is 0 */
+	long want;
+} releases[] = {
+	{ "release-0", 0, 0, 0, -KVMPV_EINVAL },
+	{ "release-1", 0, 0, 1, 0 },
+	{ "release-64", 0, PAGE_SIZE - 512, 64, 0 },
+	{ "release-65", 0, 0, 65, -KVMPV_EINVAL },
+	{ "release-high-half", 0, 0, 1ull << 32 | 1, -KVMPV_EINVAL },
+	{ "release-all-ones", 0, 0, ~0ull, -KVMPV_EINVAL },
+	{ "release-unaligned-4", 0, 4, 1, -KVMPV_EINVAL },
+	{ "release-unaligned-1", 0, 1, 1, -KVMPV_EINVAL },
+	{ "release-last", 0, PAGE_SIZE - 8, 1, 0 },
+	{ "release-crosses", 0, PAGE_SIZE - 8, 2, -KVMPV_EINVAL },
+	{ "release-crosses-64", 0, PAGE_SIZE - 504, 64, -KVMPV_EINVAL },
+	{ "release-hole", GPA_HOLE, 0, 1, -KVMPV_EFAULT },
+	{ "release-far", GPA_FAR, 0, 64, -KVMPV_EFAULT },
+	{ "release-far-unaligned", GPA_FAR, 1, 1, -KVMPV_EINVAL },
+	{ "release-apic", GPA_APIC, 0, 1, -KVMPV_EFAULT },
+	{ "release-tss", GPA_TSS, 0, 1, -KVMPV_EFAULT },
+};
+
+/* Whatever a guest could name, the tables that it runs on among it. */
+static unsigned int fill_release(void)
+{
+	u64 names[] = {
+		0, ~0ull, 1, HOLE_BEGIN, HOLE_BEGIN - PAGE_SIZE, VA, BASE,
+		(u64)__va(home & CR3_ADDR_MASK), (u64)pgd, (u64)pud, (u64)pmd, (u64)pte,
+		(u64)page[0], (u64)page[1] + 8, (u64)desc, (u64)fill_release,
+		(u64)&asked, (u64)current, (u64)__builtin_frame_address(0),
+		(u64)hostile_mine()->state, (u64)hostile_mine()->table,
+		(u64)__va(GPA_APIC), (u64)__va(0),
+	};
+
+	memcpy(desc, names, sizeof(names));
+	return ARRAY_SIZE(names);
+}
+
+/* Twice the wrong page, or another CR3 than what was loaded, is a failure. */
+static unsigned int wrong_after_release(unsigned int i)
+{
+	unsigned int n = fill_release(), wrong = 0;
+
+	go(other);
+	wrong += hostile_call(KVMPV_HC_RELEASE, __pa(desc), n) != 0;
+	map(i & 1);
+	wrong += by_page() != 0;
+	wrong += which() != (i & 1);
+	wrong += hostile_cr3() != other;
+	go(home);
+	wrong += hostile_call(KVMPV_HC_RELEASE, __pa(desc), n) != 0;
+	wrong += hostile_cr3() != home;
+	return wrong;
+}
+
+static void try_release(void)
+{
+	unsigned int i, wrong = 0;
+
+	use_tables();
+	memset(desc, 0xff, PAGE_SIZE);
+	for (i = 0; i < ARRAY_SIZE(releases); i++)
+		hostile_case(releases[i].name, releases[i].want,
+			     hostile_call(KVMPV_HC_RELEASE,
+					  (releases[i].gpa ?: __pa(desc)) + releases[i].offset,
+					  releases[i].nr));
+	for (i = 0; i < 100; i++)
+		wrong += wrong_after_release(i);
+	hostile_case("released-unregistered", 0, wrong);
+	hostile_case("register", 0, hostile_register());
+	for (wrong = 0, i = 0; i < 100; i++)
+		wrong += wrong_after_release(i);
+	hostile_case("released-registered", 0, wrong);
+}
+
+/* The tables that the other vCPU runs on. */
+static void release_on(void)
+{
+	unsigned int n = fill_release();
+
+	smp_store_release(&begun, true);
+	while (!READ_ONCE(stop)) {
+		failures += hostile_call(KVMPV_HC_RELEASE, __pa(desc), n) != 0;
+		if (!(++rounds % 16))
+			let_run(0);
+	}
+}
+
+static void try_release_both(void)
+{
+	unsigned int i, wrong = 0;
+
+	if (!start(release_on)) {
+		hostile_text("vcpu1-releases", "yes", "no");
+		return;
+	}
+	for (i = 0; i < 300; i++) {
+		wrong += wrong_after_release(i);
+		if (!(i % 16))
+			let_run(1);
+	}
+	hostile_case("released-by-both", 0, wrong);
+	hostile_case("vcpu1-ends", 1, end());
+	hostile_case("vcpu1-released", 1, rounds && !failures);
+}
+
+void hostile_release(void)
+{
+	if (make_tables()) {
+		hostile_on(0, try_release);
+		hostile_on(0, try_release_both);
+	} else {
+		hostile_text("memory", "yes", "no");
+	}
+	hostile_on(0, hostile_unregister);
 	if (ended)
 		free_tables();
 }

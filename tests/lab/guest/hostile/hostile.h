@@ -153,6 +153,7 @@ void hostile_die(void);
 void hostile_flush(void);
 void hostile_flushed(void);
 void hostile_shootdown(void);
+void hostile_release(void);
 void hostile_nested(void);
 void hostile_keep(void);
 void hostile_kept(void);

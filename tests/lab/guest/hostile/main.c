@@ -39,6 +39,7 @@ static const struct hostile_group {
 	{ "flush", hostile_flush },
 	{ "flushed", hostile_flushed },
 	{ "shootdown", hostile_shootdown },
+	{ "release", hostile_release },
 	{ "nested", hostile_nested },
 	{ "keep", hostile_keep, true },
 	{ "kept", hostile_kept, true },

@@ -41,6 +41,7 @@ static const struct {
 	{ "user-flush-range", KVMPV_HC_FLUSH_RANGE, 0x1000, 1 },
 	{ "user-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 0x1000, 0 },
 	{ "user-flush-vcpus-unaligned", KVMPV_HC_FLUSH_VCPUS, 4, 0 },
+	{ "user-release", KVMPV_HC_RELEASE, 0x1000, 1 },
 };
 
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
