@@ -49,7 +49,7 @@ static const struct {
 	{ "range-stride-30", KVMPV_HC_FLUSH_RANGE, { 0, 64, 30 }, 0 },
 	{ "range-stride-31", KVMPV_HC_FLUSH_RANGE, { 0, 1, 31 }, -KVMPV_EINVAL },
 	{ "range-stride-64+12", KVMPV_HC_FLUSH_RANGE, { 0, 1, 64 + 12 }, -KVMPV_EINVAL },
-	{ "range-stride-high-half", KVMPV_HC_FLUSH_RANGE, { 0, 1, 1ull << 32 | 12 }, -KVMPV_EINVAL },
+	{ "range-stride-2^32+12", KVMPV_HC_FLUSH_RANGE, { 0, 1, 1ull << 32 | 12 }, -KVMPV_EINVAL },
 	{ "range-64", KVMPV_HC_FLUSH_RANGE, { 1, 64, 12 }, 0 },
 	{ "range-65", KVMPV_HC_FLUSH_RANGE, { 1, 65, 12 }, 0 },
 	{ "range-2^52", KVMPV_HC_FLUSH_RANGE, { 0, 1ull << 52, 12 }, 0 },

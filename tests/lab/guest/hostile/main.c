@@ -78,13 +78,14 @@ void hostile_on(unsigned int cpu, void (*fn)(void))
 static int show(struct seq_file *m, void *unused)
 {
 	const struct hostile_group *group = m->private;
-	unsigned int cpu;
+	unsigned int cpu, cpus;
 
 	mutex_lock(&lock);
 	out = m;
 	cases = 0;
 	group->run();
-	for (cpu = 0; !group->stay && cpu < min_t(unsigned int, HOSTILE_CPUS, num_online_cpus()); cpu++)
+	cpus = group->stay ? 0 : min_t(unsigned int, HOSTILE_CPUS, num_online_cpus());
+	for (cpu = 0; cpu < cpus; cpu++)
 		hostile_on(cpu, hostile_unregister);
 	seq_printf(m, "G: group %s %u\n", group->name, cases);
 	mutex_unlock(&lock);
