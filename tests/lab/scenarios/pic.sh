@@ -46,7 +46,7 @@ uart_set() {	# IRQ BASE LEVEL THREADED
 }
 
 # uart WHAT: $N interrupts, none lost; their exits are in EXITS. Requesting and freeing the line are two.
-# Once in some thousand times the emulated host delivers one twice (with the stock driver, too); a line
+# One was seen to come twice, with the stock driver on the SVM machine, for a reason that is not known; a line
 # that is not masked when it has to be comes thousands of times.
 uart() {
 	counted "$uart_params; echo $N >$PARAM/count; echo \"G: got \$(cat $IRQ/uart)\""
@@ -98,7 +98,7 @@ ticks() {
 
 pit="nolapic_timer clearcpuid=tsc_deadline_timer nohz=off highres=off"
 kvm_load stock
-# Once: switching it on and off time and again has hung the emulated host.
+# Once: to switch it on and off takes the emulated host longer than the guest's work.
 echo 'hist:keys=port' >$PIO/trigger
 for irqchip in on split off; do
 	GUEST_MACHINE=$MICROVM,kernel-irqchip=$irqchip
