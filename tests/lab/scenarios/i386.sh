@@ -15,7 +15,8 @@ start() {
 	guest g $3 lab=serve
 	guest_expect g 'G: up *' 240
 	KERNEL=${LINE#G: up }
-	check "$1: guest says \"$4\"" guest_expect g "G: kvm-paravirt: $4" 60
+	guest_expect g 'G: kvm-paravirt: *' 60
+	check "$1: guest says \"$4\"" [ "${LINE#G: kvm-paravirt: }" = "$4" ]
 	guest_expect g 'G: ready' 60
 }
 
@@ -64,7 +65,7 @@ calls() {
 }
 
 kvm_load ours
-start "2 vCPUs" 2 "nopti kvm_paravirt=1" "$off; tlb-flush io-delay pic"
+start "2 vCPUs" 2 "nopti kvm_paravirt=1" "$off; tlb-flush io-delay"
 check "2 vCPUs: sysfs says so" guest_sh g 60 "grep -qx 'off: this kernel is 32-bit' $STATE/cr3_cache"
 memory "2 vCPUs" 2
 counted "2 vCPUs" tlb_range tlb_vcpus
@@ -77,7 +78,7 @@ finish "2 vCPUs"
 case $KERNEL in
 *-686) ;;
 *-686-pae)
-	start PTI 2 "pti=on kvm_paravirt=1" "$off; tlb-flush io-delay pic"
+	start PTI 2 "pti=on kvm_paravirt=1" "$off; tlb-flush io-delay"
 	check "PTI: page tables are isolated" guest_sh g 60 "dmesg | grep -q 'page tables isolation: enabled'"
 	memory PTI 2
 	counted PTI tlb_range tlb_vcpus
@@ -117,7 +118,7 @@ vmx) nested=ept ;;
 svm) nested=npt ;;
 esac
 kvm_load ours "$nested=1"
-start "$nested" 2 "nopti kvm_paravirt=1" "$off; io-delay pic"
+start "$nested" 2 "nopti kvm_paravirt=1" "$off; io-delay"
 memory "$nested" 1
 check "$nested: no call was made" \
 	guest_sh g 60 "[ \$(cat $COUNT/tlb_range) = 0 ] && [ \$(cat $COUNT/tlb_vcpus) = 0 ]"
@@ -125,7 +126,7 @@ finish "$nested"
 kvm_unload
 
 kvm_load stock
-start "stock module" 2 "nopti kvm_paravirt=1" "$none; io-delay pic"
+start "stock module" 2 "nopti kvm_paravirt=1" "$none; io-delay"
 memory "stock module" 1
 finish "stock module"
 kvm_unload
