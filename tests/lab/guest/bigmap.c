@@ -21,7 +21,7 @@
 /* Between the program and everything else. */
 #define PLACE		((void *)0x40000000)
 #define BYTES		8192UL
-#define TIMEOUT		120
+#define TIMEOUT		30
 
 enum { MAPPED = 1, SEEN, UNMAPPED, NSTEPS };
 

@@ -39,11 +39,12 @@ finish() {	# TEXT
 	guest_kill g
 }
 
-# delays: exits for port 0x80, in DELAYS, since "hist" was written to the trigger.
-delays_start() { echo 'hist:keys=port' >$PIO/trigger; }
+# Exits for port 0x80 from delays_start to delays_stop, in DELAYS. Not those of the 8250 driver, which has
+# two writes of its own for each port of a 32-bit PC.
+delays_start() { echo 'hist:keys=port if port == 0x80 && val != 0xff' >$PIO/trigger; }
 delays_stop() {
-	DELAYS=$(awk '$1 == "{" && $3 == 128 { sub(/.*hitcount: */, ""); n += $0 } END { print n + 0 }' $PIO/hist)
-	echo '!hist:keys=port' >$PIO/trigger
+	DELAYS=$(awk '$1 == "{" { sub(/.*hitcount: */, ""); n += $0 } END { print n + 0 }' $PIO/hist)
+	echo '!hist:keys=port if port == 0x80 && val != 0xff' >$PIO/trigger
 }
 
 calls() {
@@ -65,10 +66,11 @@ calls() {
 }
 
 kvm_load ours
-start "2 vCPUs" 2 "nopti kvm_paravirt=1" "$off; tlb-flush io-delay"
+# Without INVPCID, which the kernel prefers to flush all.
+start "2 vCPUs" 2 "nopti clearcpuid=invpcid kvm_paravirt=1" "$off; tlb-flush io-delay"
 check "2 vCPUs: sysfs says so" guest_sh g 60 "grep -qx 'off: this kernel is 32-bit' $STATE/cr3_cache"
 memory "2 vCPUs" 2
-counted "2 vCPUs" tlb_range tlb_vcpus
+counted "2 vCPUs" tlb_range tlb_all tlb_vcpus
 check "2 vCPUs: a CPU goes offline and comes back" \
 	guest_sh g 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
 memory "2 vCPUs, one is back" 1
@@ -87,8 +89,8 @@ case $KERNEL in
 *) not_ok "a 32-bit kernel" "$KERNEL, see GUEST_KERNEL" ;;
 esac
 
-# No APIC: no flush of other CPUs, and interrupts through the 8259A. No INVPCID, which the kernel prefers.
-legacy="nopti acpi=off noapic nolapic clearcpuid=invpcid"
+# Interrupts through the 8259A. With nolapic none arrive here, with or without the option.
+legacy="nopti acpi=off noapic"
 delays_start
 start "1 vCPU" 1 "$legacy kvm_paravirt=1" "$off; tlb-flush io-delay pic"
 delays_stop
@@ -96,7 +98,7 @@ check "1 vCPU: no write to port 0x80 while it boots ($DELAYS)" [ "$DELAYS" = 0 ]
 check "1 vCPU: the light 8259A is used" guest_sh g 60 'grep -q XT-PIC-light /proc/interrupts'
 check "1 vCPU: sysfs says so" guest_sh g 60 "grep -qx light $STATE/pic && grep -qx none $STATE/io_delay"
 memory "1 vCPU" 1
-counted "1 vCPU" tlb_range tlb_all
+counted "1 vCPU" tlb_range tlb_vcpus
 finish "1 vCPU"
 
 delays_start
@@ -113,17 +115,16 @@ memory "without the option" 1
 finish "without the option"
 kvm_unload
 
-case $MACHINE in
-vmx) nested=ept ;;
-svm) nested=npt ;;
-esac
-kvm_load ours "$nested=1"
-start "$nested" 2 "nopti kvm_paravirt=1" "$off; io-delay"
-memory "$nested" 1
-check "$nested: no call was made" \
-	guest_sh g 60 "[ \$(cat $COUNT/tlb_range) = 0 ] && [ \$(cat $COUNT/tlb_vcpus) = 0 ]"
-finish "$nested"
-kvm_unload
+# QEMU's emulation of NPT does not get a 32-bit guest through its boot.
+if [ "$MACHINE" = vmx ]; then
+	kvm_load ours ept=1
+	start EPT 2 "nopti kvm_paravirt=1" "$off; io-delay"
+	memory EPT 1
+	check "EPT: no call was made" \
+		guest_sh g 60 "[ \$(cat $COUNT/tlb_range) = 0 ] && [ \$(cat $COUNT/tlb_vcpus) = 0 ]"
+	finish EPT
+	kvm_unload
+fi
 
 kvm_load stock
 start "stock module" 2 "nopti kvm_paravirt=1" "$none; io-delay"
