@@ -18,7 +18,7 @@
 
 #define F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
 /* The first feature bit that no version has yet. */
-#define F_UNDEFINED	0x20
+#define F_UNDEFINED	0x40
 
 /* Guest physical addresses that are no RAM. */
 #define GPA_APIC	0xfee00000ull	/* memory of KVM's own */
