@@ -35,7 +35,7 @@ counted() {	# TEXT COUNTER...
 
 finish() {	# TEXT
 	check "$1: the guest's kernel does not complain" \
-		guest_sh g 60 "! dmesg | grep -E 'WARNING|BUG|Oops|rcu.*stall'"
+		guest_sh g 60 "! dmesg | grep -E 'WARNING:|BUG:|Oops|rcu.*stall'"
 	guest_kill g
 }
 
