@@ -116,12 +116,14 @@ static inline bool kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
 {
 	return false;
 }
+
 static inline bool __kvmpv_flush_tlb_user(void) { return false; }
 static inline bool kvmpv_flush_tlb_all(void) { return false; }
 static inline bool kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
 {
 	return false;
 }
+
 static inline void kvmpv_pic_crash(void) { }
 static inline void kvmpv_init_platform(void) { }
 static inline void kvmpv_guest_init(void) { }
