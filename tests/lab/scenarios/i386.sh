@@ -22,7 +22,7 @@ start() {
 
 memory() {	# TEXT ROUNDS
 	check "$1: memory of 8 processes is right" guest_sh g 480 "memsum $2"
-	check "$1: a gigabyte comes and goes, on all CPUs" guest_sh g 480 'bigmap 20'
+	check "$1: a gigabyte comes and goes, on all CPUs" guest_sh g 480 'bigmap 8'
 }
 
 counted() {	# TEXT COUNTER...
