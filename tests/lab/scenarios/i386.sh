@@ -89,7 +89,7 @@ case $KERNEL in
 *) not_ok "a 32-bit kernel" "$KERNEL, see GUEST_KERNEL" ;;
 esac
 
-# Interrupts through the 8259A. With nolapic none arrive here, with or without the option.
+# Interrupts through the 8259A. Not with nolapic: under that PAE guests hung with the light driver as well as without it.
 legacy="nopti acpi=off noapic 8250.nr_uarts=1"
 delays_start
 start "1 vCPU" 1 "$legacy kvm_paravirt=1" "$off; tlb-flush io-delay pic"
