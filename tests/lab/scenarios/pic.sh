@@ -46,8 +46,8 @@ uart_set() {	# IRQ BASE LEVEL THREADED
 }
 
 # uart WHAT: $N interrupts, none lost; their exits are in EXITS. Requesting and freeing the line are two.
-# One was seen to come twice, with the stock driver on the SVM machine, for a reason that is not known; a line
-# that is not masked when it has to be comes thousands of times.
+# One may come twice on the SVM machine, with either driver, see Traps in ../README.md; a line that is not masked
+# when it has to be comes thousands of times.
 uart() {
 	counted "$uart_params; echo $N >$PARAM/count; echo \"G: got \$(cat $IRQ/uart)\""
 	# shellcheck disable=SC2086 # words are meant

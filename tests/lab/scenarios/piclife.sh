@@ -34,8 +34,8 @@ driver_is() {	# TEXT light|stock
 	check "$1: the driver is $2" guest_sh p 60 "grep -q '$driver' /proc/interrupts"
 }
 
-# lines_work TEXT: hard and threaded handlers, of edges (level-triggered lines: scenario pic; on q35 the guest hangs
-# in the test of one, with a cause not found yet), of either 8259A; nothing spurious.
+# lines_work TEXT: hard and threaded handlers, of edges (level-triggered lines: scenario pic), of either 8259A;
+# nothing spurious.
 ISA_LINES="3 0x2f8,10 0x3e8"
 lines_work() {
 	lines_text=$1

@@ -74,12 +74,21 @@ static irqreturn_t thread_handler(int unused, void *dev)
 	return IRQ_HANDLED;
 }
 
+/*
+ * Of a masked line. An 8259A of KVM or QEMU keeps the request that an edge has left, the serial driver's
+ * probing, say, as that of a level: it would stay until the line goes down, and that is down.
+ */
 static void set_trigger(void)
 {
 	unsigned int port = PIC_ELCR + irq / 8;
 	u8 elcr = inb(port) & ~BIT(irq % 8);
 
 	outb(level ? elcr | BIT(irq % 8) : elcr, port);
+	if (!level)
+		return;
+	uart_raise();
+	uart_lower();
+	outb(0, base + UART_IER);
 }
 
 static int uart_show(struct seq_file *m, void *unused)
