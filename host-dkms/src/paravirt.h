@@ -86,10 +86,15 @@ extern struct static_key_false_deferred kvmpv_used;
 
 extern struct static_key_false_deferred kvmpv_flush_used;
 
-/* load_mmu_pgd(): is there anything that __kvmpv_flush_queued() may have to do? */
-#define kvmpv_flush_queued(v)						\
-	(static_branch_unlikely(&kvmpv_flush_used.key) &&		\
-	 ((v)->kvmpv_flush.todo.nr || (v)->kvmpv_flush.todo.all))
+/*
+ * load_mmu_pgd(): is there anything that __kvmpv_flush_queued() may have to do?
+ * Without the lock: who queues makes a request afterwards.
+ */
+static inline bool kvmpv_flush_queued(const struct kvmpv_flush_queue *q)
+{
+	return static_branch_unlikely(&kvmpv_flush_used.key) &&
+	       (READ_ONCE(q->todo.nr) || READ_ONCE(q->todo.all));
+}
 
 /* paravirt.c */
 int kvmpv_hypercall(struct kvm_vcpu *vcpu);

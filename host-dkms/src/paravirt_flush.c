@@ -151,7 +151,7 @@ static void kvmpv_use_queues(struct kvm *kvm)
 	if (!vm->flushes) {
 		/* Nobody queues before the hook is there. */
 		static_branch_deferred_inc(&kvmpv_flush_used);
-		smp_store_release(&vm->flushes, true);
+		WRITE_ONCE(vm->flushes, true);
 	}
 	mutex_unlock(&vm->lock);
 }

@@ -198,7 +198,7 @@ void __init kvmpv_guest_init(void)
 /* The boot CPU decides: all later CPUs find the feature bit set or not. */
 static void __init kvmpv_boot_cpu_init(void)
 {
-	int r = kvmpv_cr3_cpu_init();
+	int r = kvmpv_cr3_cpu_init(kvmpv_used & KVMPV_F_CR3);
 
 	if (r) {
 		kvmpv_used &= ~KVMPV_F_CR3;
@@ -227,7 +227,7 @@ void __ref kvmpv_guest_cpu_init(void)
 		kvmpv_boot_cpu_init();
 		return;
 	}
-	r = kvmpv_cr3_cpu_init();
+	r = kvmpv_cr3_cpu_init(kvmpv_used & KVMPV_F_CR3);
 	if (r)
 		pr_info("CPU %d: REGISTER answered %d\n", smp_processor_id(), r);
 }

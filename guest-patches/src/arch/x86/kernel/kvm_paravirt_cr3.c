@@ -35,6 +35,7 @@ enum kvmpv_mode {
 struct kvmpv_cpu {
 	enum kvmpv_mode mode;
 	unsigned long retry;	/* jiffies */
+	unsigned long features;	/* what to register for */
 };
 
 static DEFINE_PER_CPU(struct kvmpv_cpu, kvmpv_cpu);
@@ -44,14 +45,15 @@ DEFINE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
 
 static int kvmpv_register(void)
 {
+	unsigned long features = this_cpu_read(kvmpv_cpu.features);
 	struct kvmpv_state *state = this_cpu_ptr(&kvmpv_state);
 	unsigned long gpa = slow_virt_to_phys(state);
 	long r;
 
 	state->guest_version = KVMPV_ABI_VERSION;
 	state->size = sizeof(*state);
-	state->features_accepted = kvmpv_used & (KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3);
-	if (kvmpv_used & KVMPV_F_CR3_CACHE) {
+	state->features_accepted = features;
+	if (features & KVMPV_F_CR3_CACHE) {
 		state->table_gpa = slow_virt_to_phys(this_cpu_ptr(&kvmpv_table));
 		state->nr_windows = 1;
 		state->window[0].start = (unsigned long)kvmpv_cr3_start;
@@ -73,16 +75,19 @@ static int kvmpv_register(void)
 
 /**
  * kvmpv_cr3_cpu_init() - register this CPU
+ * @features: KVMPV_F_LOAD_CR3, and KVMPV_F_CR3_CACHE if there is a table
  *
  * If the host refuses, it is asked again from time to time.
  *
  * Context: interrupts off.
  * Return: 0 or the host's error, KVMPV_E*, negative.
  */
-int kvmpv_cr3_cpu_init(void)
+int kvmpv_cr3_cpu_init(unsigned long features)
 {
-	int r = kvmpv_register();
+	int r;
 
+	this_cpu_write(kvmpv_cpu.features, features);
+	r = kvmpv_register();
 	this_cpu_write(kvmpv_cpu.retry, jiffies + KVMPV_RETRY);
 	this_cpu_write(kvmpv_cpu.mode, r ? KVMPV_LOST : KVMPV_ON);
 	return r;
@@ -125,7 +130,7 @@ static noinline bool kvmpv_load_cr3_miss(unsigned long cr3)
 	}
 	if (mode == KVMPV_LOST &&
 	    time_after_eq(jiffies, this_cpu_read(kvmpv_cpu.retry)))
-		kvmpv_cr3_cpu_init();
+		kvmpv_cr3_cpu_init(this_cpu_read(kvmpv_cpu.features));
 	this_cpu_inc(kvmpv_counters.native);
 	return false;
 }

@@ -9,12 +9,11 @@
  * beforehand, in one call. That is a hint: nothing depends on it.
  */
 #include <linux/mm.h>
+#include <linux/mmu_context.h>
 #include <linux/slab.h>
 
 #include <asm/kvm_paravirt.h>
-#include <asm/mmu_context.h>
 #include <asm/paravirt.h>
-#include <asm/pgalloc.h>
 #include <asm/tlbflush.h>
 
 struct kvmpv_release {

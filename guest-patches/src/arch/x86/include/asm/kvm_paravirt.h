@@ -33,7 +33,7 @@ void kvmpv_tlb_init(void);
 void kvmpv_tlb_cpu_init(void);
 
 /* Only with CONFIG_KVM_PARAVIRT_CR3 */
-int kvmpv_cr3_cpu_init(void);
+int kvmpv_cr3_cpu_init(unsigned long features);
 void kvmpv_cr3_cpu_offline(void);
 void kvmpv_mm_init(void);
 
