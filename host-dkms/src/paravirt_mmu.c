@@ -18,6 +18,16 @@
 #include "paravirt.h"
 #include "paravirt_compat.h"
 
+/*
+ * A prefetch fault makes no entry accessed, also none that was: that is a TLB
+ * flush of all vCPUs (make_spte(), mmu_spte_update()). Only worth it if there is
+ * one.
+ */
+static bool kvmpv_may_prefault(struct kvm_vcpu *vcpu)
+{
+	return atomic_read(&vcpu->kvm->online_vcpus) == 1;
+}
+
 /* As kvm_mmu_do_page_fault() calls it for a completed asynchronous fault. */
 static void kvmpv_prefault(struct kvm_vcpu *vcpu, gva_t gva, u32 error_code)
 {
@@ -88,8 +98,8 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	int i, level = mmu->root_role.level, n = 0;
 
 	/* Roots that KVM keeps: their pages stay, whatever becomes of them. */
-	if (is_guest_mode(vcpu) || level < PT64_ROOT_4LEVEL ||
-	    mmu->root_role.direct || !VALID_PAGE(last->hpa) || !VALID_PAGE(mmu->root.hpa))
+	if (!kvmpv_may_prefault(vcpu) || is_guest_mode(vcpu) ||
+	    level < PT64_ROOT_4LEVEL || mmu->root_role.direct || !VALID_PAGE(last->hpa) || !VALID_PAGE(mmu->root.hpa))
 		return;
 	sp = kvmpv_root_to_sp(last->hpa);
 	if (!sp || sp->role.word != mmu->root_role.word)
@@ -150,7 +160,9 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		if (page == INVALID_GPA)
 			continue;
 		kvmpv_unshadow(vcpu, page & PAGE_MASK);
-		kvmpv_prefault(vcpu, va[i], PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
+		if (kvmpv_may_prefault(vcpu))
+			kvmpv_prefault(vcpu, va[i],
+				       PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
 		cond_resched();
 	}
 	return 0;

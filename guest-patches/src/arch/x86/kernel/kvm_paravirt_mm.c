@@ -8,8 +8,10 @@
  * A fork() and exec() spends a third of its exits like that. exit_mmap() says it
  * beforehand, in one call. That is a hint: nothing depends on it.
  */
+#include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include <asm/kvm_paravirt.h>
@@ -21,9 +23,14 @@ struct kvmpv_release {
 	unsigned int nr;
 };
 
+/* A host that refused is left alone until then; jiffies. */
+static unsigned long kvmpv_release_retry;
+
 static void kvmpv_release_call(struct kvmpv_release *r)
 {
-	if (r->nr && !kvmpv_hypercall2(KVMPV_HC_RELEASE, __pa(r->va), r->nr))
+	if (r->nr && kvmpv_hypercall2(KVMPV_HC_RELEASE, __pa(r->va), r->nr))
+		WRITE_ONCE(kvmpv_release_retry, jiffies + KVMPV_RETRY);
+	else
 		this_cpu_inc(kvmpv_counters.release);
 	r->nr = 0;
 }
@@ -53,9 +60,12 @@ static void kvmpv_release_puds(struct kvmpv_release *r, pud_t *pud)
 	int i;
 
 	kvmpv_release_add(r, pud);
-	for (i = 0; i < PTRS_PER_PUD; i++, pud++)
-		if (pud_present(*pud) && !pud_leaf(*pud))
-			kvmpv_release_pmds(r, pud_pgtable(*pud));
+	for (i = 0; i < PTRS_PER_PUD; i++, pud++) {
+		if (!pud_present(*pud) || pud_leaf(*pud))
+			continue;
+		kvmpv_release_pmds(r, pud_pgtable(*pud));
+		cond_resched();
+	}
 }
 
 static void kvmpv_release_p4ds(struct kvmpv_release *r, pgd_t *pgd)
@@ -94,10 +104,12 @@ static bool kvmpv_leave_mm(struct mm_struct *mm)
  */
 static void kvmpv_exit_mmap(struct mm_struct *mm)
 {
-	struct kvmpv_release *r = kmalloc(roundup_pow_of_two(sizeof(*r)),
-					  GFP_KERNEL | __GFP_NOWARN);
+	struct kvmpv_release *r;
 	int i;
 
+	if (time_before(jiffies, READ_ONCE(kvmpv_release_retry)))
+		return;
+	r = kmalloc(roundup_pow_of_two(sizeof(*r)), GFP_KERNEL | __GFP_NOWARN);
 	if (!r)
 		return;
 	r->nr = 0;
@@ -117,5 +129,6 @@ static void kvmpv_exit_mmap(struct mm_struct *mm)
  */
 void __init kvmpv_mm_init(void)
 {
+	kvmpv_release_retry = jiffies;
 	pv_ops.mmu.exit_mmap = kvmpv_exit_mmap;
 }
