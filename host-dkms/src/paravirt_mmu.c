@@ -8,6 +8,7 @@
  * it. Both can be done beforehand, as KVM does for asynchronous page faults that
  * have completed: by a "prefetch" fault, which never injects one into the guest.
  */
+#include <linux/mm.h>
 #include <linux/sched/signal.h>
 
 #include "kvm_cache_regs.h"
@@ -131,6 +132,19 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	kvmpv_count(KVMPV_STAT_KERNEL_FILLS);
 }
 
+/* Would a fault on it neither wait, nor break COW, nor end in a signal? */
+static bool kvmpv_is_at_hand(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	unsigned long hva = gfn_to_hva(vcpu->kvm, gpa_to_gfn(gpa));
+	struct page *page;
+
+	if (kvm_is_error_hva(hva) ||
+	    !get_user_page_fast_only(hva, FOLL_WRITE, &page))
+		return false;
+	put_page(page);
+	return true;
+}
+
 /**
  * kvmpv_release() - RELEASE
  * @vcpu: the vCPU
@@ -160,7 +174,9 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		if (page == INVALID_GPA)
 			continue;
 		kvmpv_unshadow(vcpu, page & PAGE_MASK);
-		if (kvmpv_may_prefault(vcpu))
+		/* Nothing can be faulted in below a root that was just zapped. */
+		if (kvmpv_may_prefault(vcpu) && kvmpv_is_at_hand(vcpu, page) &&
+		    !kvm_test_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu))
 			kvmpv_prefault(vcpu, va[i],
 				       PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
 		cond_resched();

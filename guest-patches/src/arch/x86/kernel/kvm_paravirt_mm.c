@@ -61,9 +61,11 @@ static void kvmpv_release_puds(struct kvmpv_release *r, pud_t *pud)
 
 	kvmpv_release_add(r, pud);
 	for (i = 0; i < PTRS_PER_PUD; i++, pud++) {
-		if (!pud_present(*pud) || pud_leaf(*pud))
+		pud_t val = READ_ONCE(*pud);
+
+		if (!pud_present(val) || pud_leaf(val))
 			continue;
-		kvmpv_release_pmds(r, pud_pgtable(*pud));
+		kvmpv_release_pmds(r, pud_pgtable(val));
 		cond_resched();
 	}
 }
@@ -109,7 +111,7 @@ static void kvmpv_exit_mmap(struct mm_struct *mm)
 
 	if (time_before(jiffies, READ_ONCE(kvmpv_release_retry)))
 		return;
-	r = kmalloc(roundup_pow_of_two(sizeof(*r)), GFP_KERNEL | __GFP_NOWARN);
+	r = kmalloc(roundup_pow_of_two(sizeof(*r)), GFP_NOWAIT | __GFP_NOWARN);
 	if (!r)
 		return;
 	r->nr = 0;
