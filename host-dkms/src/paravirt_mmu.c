@@ -100,7 +100,8 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 
 	/* Roots that KVM keeps: their pages stay, whatever becomes of them. */
 	if (!kvmpv_may_prefault(vcpu) || is_guest_mode(vcpu) ||
-	    level < PT64_ROOT_4LEVEL || mmu->root_role.direct || !VALID_PAGE(last->hpa) || !VALID_PAGE(mmu->root.hpa))
+	    level < PT64_ROOT_4LEVEL || mmu->root_role.direct ||
+	    !VALID_PAGE(last->hpa) || !VALID_PAGE(mmu->root.hpa))
 		return;
 	sp = kvmpv_root_to_sp(last->hpa);
 	if (!sp || sp->role.word != mmu->root_role.word)
