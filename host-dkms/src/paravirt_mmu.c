@@ -175,9 +175,7 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		if (page == INVALID_GPA)
 			continue;
 		kvmpv_unshadow(vcpu, page & PAGE_MASK);
-		/* Nothing can be faulted in below a root that was just zapped. */
-		if (kvmpv_may_prefault(vcpu) && kvmpv_is_at_hand(vcpu, page) &&
-		    !kvm_test_request(KVM_REQ_MMU_FREE_OBSOLETE_ROOTS, vcpu))
+		if (kvmpv_may_prefault(vcpu) && kvmpv_is_at_hand(vcpu, page))
 			kvmpv_prefault(vcpu, va[i],
 				       PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
 		cond_resched();
