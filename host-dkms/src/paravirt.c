@@ -125,6 +125,25 @@ static void kvmpv_count_refusal(int err)
 			kvmpv_count(KVMPV_STAT_REFUSED_FIRST + i);
 }
 
+/* Can this vCPU register, now? If not, the error that says why. */
+static int kvmpv_check_vcpu(struct kvm_vcpu *vcpu)
+{
+	int r;
+
+	if (!kvmpv_vendor_shadows())
+		return -KVMPV_ENODEV;
+	r = kvmpv_vendor_check(vcpu);
+	if (r)
+		return r;
+	if (is_guest_mode(vcpu))
+		return -KVMPV_ELOOP;
+	if (is_smm(vcpu))
+		return -KVMPV_EAGAIN;
+	if (!is_long_mode(vcpu) || !is_paging(vcpu))
+		return -KVMPV_ENOEXEC;
+	return 0;
+}
+
 /* What this vCPU is offered, now. */
 static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
 {
@@ -133,7 +152,7 @@ static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
 	if (kvmpv_vendor_shadows())
 		bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE;
 
-	if (!kvmpv_vendor_check(vcpu)) {
+	if (!kvmpv_check_vcpu(vcpu)) {
 		bits |= KVMPV_F_LOAD_CR3;
 		if (kvmpv_vendor_has_targets())
 			bits |= KVMPV_F_CR3_CACHE;
@@ -151,6 +170,24 @@ static int kvmpv_check_ram(struct kvm_vcpu *vcpu, gpa_t gpa)
 	    (slot->flags & KVM_MEMSLOT_INVALID))
 		return -KVMPV_EFAULT;
 	return slot->flags & KVM_MEM_READONLY ? -KVMPV_EROFS : 0;
+}
+
+/**
+ * kvmpv_read_buffer() - read what a call's argument points to, once
+ * @vcpu: the vCPU
+ * @gpa: guest physical address
+ * @to: where to
+ * @size: bytes, not beyond the page
+ *
+ * Not from the slots that are KVM's own: only from what userspace has made.
+ *
+ * Context: sleepable, SRCU held.
+ * Return: 0 or -KVMPV_EFAULT.
+ */
+int kvmpv_read_buffer(struct kvm_vcpu *vcpu, u64 gpa, void *to, size_t size)
+{
+	return !kvm_is_visible_gfn(vcpu->kvm, gpa_to_gfn(gpa)) ||
+	       kvm_read_guest(vcpu->kvm, gpa, to, size) ? -KVMPV_EFAULT : 0;
 }
 
 /* Under the VM's lock: is a page in use as a state or table page of a vCPU? */
@@ -255,7 +292,7 @@ static int kvmpv_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size)
 {
 	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 	struct kvmpv_state *st;
-	int r = kvmpv_vendor_check(vcpu);
+	int r = kvmpv_check_vcpu(vcpu);
 
 	if (r)
 		return r;
@@ -450,6 +487,20 @@ void kvmpv_entered(struct kvm_vcpu *vcpu)
 	/* It has restored another state: whose page is it now? */
 	if (p->left_cr3 != INVALID_GPA && kvm_read_cr3(vcpu) != p->left_cr3)
 		p->dead = true;
+}
+
+/**
+ * kvmpv_end_unpaged() - the guest is about to run, perhaps without paging
+ * @vcpu: a registered vCPU
+ *
+ * Paging off, and not on RSM's way back: the guest that asked is gone.
+ *
+ * Context: preemption off.
+ */
+void kvmpv_end_unpaged(struct kvm_vcpu *vcpu)
+{
+	if (!is_paging(vcpu) && !is_smm(vcpu))
+		(*kvmpv_vendor_vcpu(vcpu))->dead = true;
 }
 
 /**

@@ -98,10 +98,12 @@ static inline bool kvmpv_flush_queued(const struct kvmpv_flush_queue *q)
 
 /* paravirt.c */
 int kvmpv_hypercall(struct kvm_vcpu *vcpu);
+int kvmpv_read_buffer(struct kvm_vcpu *vcpu, u64 gpa, void *to, size_t size);
 void kvmpv_unregister(struct kvm_vcpu *vcpu);
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu);
 void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p);
 void kvmpv_entered(struct kvm_vcpu *vcpu);
+void kvmpv_end_unpaged(struct kvm_vcpu *vcpu);
 void kvmpv_left(struct kvm_vcpu *vcpu);
 void kvmpv_paging_off(struct kvm_vcpu *vcpu);
 void kvmpv_module_init(void);

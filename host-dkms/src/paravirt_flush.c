@@ -124,6 +124,15 @@ static void kvmpv_left_guest_mode(void *unused)
 {
 }
 
+static bool kvmpv_in_mask(const struct kvmpv_flush_vcpus *desc,
+			  struct kvm_vcpu *vcpu)
+{
+	unsigned int id = vcpu->vcpu_id;
+
+	return id / 64 < ARRAY_SIZE(desc->vcpu_mask) &&
+	       desc->vcpu_mask[id / 64] >> (id % 64) & 1;
+}
+
 /* Queue for a vCPU other than the calling one. */
 static void kvmpv_queue(struct kvm_vcpu *vcpu,
 			const struct kvmpv_flush_vcpus *desc)
@@ -166,10 +175,7 @@ static void kvmpv_flush_others(struct kvm_vcpu *vcpu,
 	unsigned long i;
 
 	kvm_for_each_vcpu(i, other, vcpu->kvm) {
-		unsigned int id = other->vcpu_id;
-
-		if (other == vcpu || id / 64 >= ARRAY_SIZE(desc->vcpu_mask) ||
-		    !(desc->vcpu_mask[id / 64] >> (id % 64) & 1))
+		if (other == vcpu || !kvmpv_in_mask(desc, other))
 			continue;
 		kvmpv_queue(other, desc);
 		/*
@@ -200,18 +206,14 @@ static void kvmpv_flush_others(struct kvm_vcpu *vcpu,
  */
 int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
 {
-	unsigned int id = vcpu->vcpu_id;
 	struct kvmpv_flush_vcpus desc;
 	cpumask_var_t cpus;
 	int r = kvmpv_check_flush_gpa(gpa);
 
-	if (r)
-		return r;
-	/* Not beyond what userspace made: other slots are KVM's own. */
-	if (!kvm_is_visible_gfn(vcpu->kvm, gpa_to_gfn(gpa)) ||
-	    kvm_read_guest(vcpu->kvm, gpa, &desc, sizeof(desc)))
-		return -KVMPV_EFAULT;
-	r = kvmpv_check_flush(&desc, last);
+	if (!r)
+		r = kvmpv_read_buffer(vcpu, gpa, &desc, sizeof(desc));
+	if (!r)
+		r = kvmpv_check_flush(&desc, last);
 	if (r)
 		return r;
 	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL_ACCOUNT))
@@ -221,8 +223,7 @@ int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
 	kvmpv_count(KVMPV_STAT_FLUSH_VCPUS);
 	kvmpv_flush_others(vcpu, &desc, cpus);
 	free_cpumask_var(cpus);
-	if (id / 64 < ARRAY_SIZE(desc.vcpu_mask) &&
-	    desc.vcpu_mask[id / 64] >> (id % 64) & 1)
+	if (kvmpv_in_mask(&desc, vcpu))
 		kvmpv_flush_self(vcpu, desc.scope, desc.va, desc.pages,
 				 desc.stride_shift);
 	return 0;

@@ -162,11 +162,10 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	gpa_t page;
 	int r = kvmpv_check_release(gpa, nr);
 
+	if (!r)
+		r = kvmpv_read_buffer(vcpu, gpa, va, nr * sizeof(*va));
 	if (r)
 		return r;
-	if (!kvm_is_visible_gfn(vcpu->kvm, gpa_to_gfn(gpa)) ||
-	    kvm_read_guest(vcpu->kvm, gpa, va, nr * sizeof(*va)))
-		return -KVMPV_EFAULT;
 	kvmpv_count(KVMPV_STAT_RELEASE);
 	if (!is_paging(vcpu) || is_guest_mode(vcpu))
 		return 0;

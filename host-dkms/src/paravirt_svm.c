@@ -35,22 +35,8 @@ bool kvmpv_vendor_has_targets(void)
 	return false;
 }
 
-/**
- * kvmpv_vendor_check() - can this vCPU register, now?
- * @vcpu: the vCPU
- *
- * Return: 0 or the negative error that says why not.
- */
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu)
 {
-	if (npt_enabled)
-		return -KVMPV_ENODEV;
-	if (is_guest_mode(vcpu))
-		return -KVMPV_ELOOP;
-	if (is_smm(vcpu))
-		return -KVMPV_EAGAIN;
-	if (!is_long_mode(vcpu) || !is_paging(vcpu))
-		return -KVMPV_ENOEXEC;
 	return 0;
 }
 
@@ -77,16 +63,12 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
  */
 void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
-	struct kvmpv_vcpu *p = to_svm(vcpu)->kvmpv;
-
 	if (is_guest_mode(vcpu)) {
 		/* CR0 and CR3 are the nested guest's: nothing to be learnt. */
-		p->in_run = true;
+		to_svm(vcpu)->kvmpv->in_run = true;
 		return;
 	}
 
 	kvmpv_entered(vcpu);
-	/* Paging off, and not on RSM's way back: the guest that asked is gone. */
-	if (!is_paging(vcpu) && !is_smm(vcpu))
-		p->dead = true;
+	kvmpv_end_unpaged(vcpu);
 }

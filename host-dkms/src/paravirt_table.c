@@ -275,6 +275,13 @@ const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 	return NULL;
 }
 
+/* Memory that the guest names: 8-byte aligned, within a page. */
+static int check_buffer(u64 gpa, u64 size)
+{
+	return (gpa & 7) || gpa % KVMPV_PAGE_SIZE > KVMPV_PAGE_SIZE - size ?
+	       -KVMPV_EINVAL : 0;
+}
+
 /**
  * kvmpv_check_release() - the arguments of RELEASE
  * @gpa: guest physical address of an array of u64
@@ -284,9 +291,9 @@ const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
  */
 int kvmpv_check_release(u64 gpa, u64 nr)
 {
-	return (gpa & 7) || !nr || nr > KVMPV_RELEASE_MAX ||
-	       gpa % KVMPV_PAGE_SIZE > KVMPV_PAGE_SIZE - nr * sizeof(u64) ?
-	       -KVMPV_EINVAL : 0;
+	if (!nr || nr > KVMPV_RELEASE_MAX)
+		return -KVMPV_EINVAL;
+	return check_buffer(gpa, nr * sizeof(u64));
 }
 
 /**
@@ -330,9 +337,7 @@ int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last)
  */
 int kvmpv_check_flush_gpa(u64 gpa)
 {
-	return (gpa & 7) || gpa % KVMPV_PAGE_SIZE >
-			    KVMPV_PAGE_SIZE - sizeof(struct kvmpv_flush_vcpus) ?
-	       -KVMPV_EINVAL : 0;
+	return check_buffer(gpa, sizeof(struct kvmpv_flush_vcpus));
 }
 
 /**

@@ -52,25 +52,17 @@ bool kvmpv_vendor_has_targets(void)
 }
 
 /**
- * kvmpv_vendor_check() - can this vCPU register, now?
+ * kvmpv_vendor_check() - is there anything of VMX's against registering now?
  * @vcpu: the vCPU
  *
  * Return: 0 or the negative error that says why not.
  */
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu)
 {
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-
-	if (enable_ept)
-		return -KVMPV_ENODEV;
 	if (kvmpv_is_using_evmcs())
 		return -KVMPV_EXDEV;
-	if (vmx->nested.vmxon || is_guest_mode(vcpu))
+	if (to_vmx(vcpu)->nested.vmxon)
 		return -KVMPV_ELOOP;
-	if (is_smm(vcpu))
-		return -KVMPV_EAGAIN;
-	if (!is_long_mode(vcpu) || !is_paging(vcpu))
-		return -KVMPV_ENOEXEC;
 	return 0;
 }
 
@@ -329,19 +321,16 @@ static void kvmpv_publish(struct vcpu_vmx *vmx)
 void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	struct kvmpv_vcpu *p = vmx->kvmpv;
 
 	if (vmx->loaded_vmcs != &vmx->vmcs01) {
 		/* CR3 is the nested guest's: nothing to be learnt from it. */
-		p->in_run = true;
+		vmx->kvmpv->in_run = true;
 		return;
 	}
 
 	kvmpv_entered(vcpu);
 	kvmpv_publish(vmx);
-	/* Paging off, and not on RSM's way back: the guest that asked is gone. */
-	if (!is_paging(vcpu) && !is_smm(vcpu))
-		p->dead = true;
+	kvmpv_end_unpaged(vcpu);
 }
 
 /**
