@@ -300,16 +300,28 @@ gained() {
 		"$RUN"/null "$RUN"/counted
 }
 
+# The directory in /proc of the thread that is the guest's vCPU 0, in VCPU.
+find_vcpu() {
+	read -r vcpu_pid <"$RUN/$1.pid"
+	for VCPU in "/proc/$vcpu_pid/task"/*; do
+		! grep -q '^CPU 0/' "$VCPU/comm" || return 0
+	done
+	not_ok "find the vCPU's thread" "no 'CPU 0/' in process $vcpu_pid"
+	return 1
+}
+
+# The guest's clock does not stop while others have the CPU: they get it only while vCPU 0 sleeps.
+vcpu_first() {
+	[ "$GUEST_SMP" = 1 ] || return 0
+	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
+	find_vcpu "$1" && chrt -f -p 1 "${VCPU##*/}"
+}
+
 # For how many ns the guest's vCPU 0 has waited for its CPU: what it was charged for others.
 vcpu_waited() {
-	read -r waited_pid <"$RUN/$1.pid"
-	for task in "/proc/$waited_pid/task"/*; do
-		grep -q '^CPU 0/' "$task/comm" || continue
-		read -r _ waited _ <"$task/schedstat"
-		echo "$waited"
-		return
-	done
-	not_ok "find the vCPU's thread" "no 'CPU 0/' in process $waited_pid" >&2
+	find_vcpu "$1" >&2 || return
+	read -r _ waited _ <"$VCPU/schedstat"
+	echo "$waited"
 }
 
 # metric NAME COUNT OPS: a record of the work in $fields.
@@ -325,6 +337,7 @@ measure() {
 		case $LINE in
 		"G: pass "*)
 			pass=${LINE#G: pass }
+			vcpu_first "$1" || return
 			guest_say "$1" ""
 			;;
 		"G: mark begin "*)
