@@ -28,7 +28,9 @@ static unsigned long kvmpv_release_retry;
 
 static void kvmpv_release_call(struct kvmpv_release *r)
 {
-	if (r->nr && kvmpv_hypercall2(KVMPV_HC_RELEASE, __pa(r->va), r->nr))
+	if (!r->nr)
+		return;
+	if (kvmpv_hypercall2(KVMPV_HC_RELEASE, __pa(r->va), r->nr))
 		WRITE_ONCE(kvmpv_release_retry, jiffies + KVMPV_RETRY);
 	else
 		this_cpu_inc(kvmpv_counters.release);
