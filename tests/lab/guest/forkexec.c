@@ -5,21 +5,14 @@
  *
  * usage: forkexec TIMES
  */
+#include "common.h"
 #include "mark.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define WARM_UP		10
 #define PROGRAM		"/bin/nothing"
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void run(long times)
 {

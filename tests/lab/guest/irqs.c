@@ -6,21 +6,14 @@
  *
  * usage: irqs WORK 0|8 SECONDS
  */
+#include "common.h"
 #include "mark.h"
 
 #include <fcntl.h>
 #include <linux/rtc.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 /* How often @irq came on CPU 0; it must have come through the 8259A. */
 static uint64_t interrupts(int irq)

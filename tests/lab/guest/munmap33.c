@@ -8,13 +8,10 @@
  * usage: munmap33 TIMES [smp]; with "smp" a second thread, on CPU 1, has the
  * same memory in use
  */
-#define _GNU_SOURCE
+#include "common.h"
 #include "mark.h"
 
 #include <pthread.h>
-#include <sched.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -23,22 +20,6 @@
 #define STRIDE		(AREA + PAGE)
 
 static volatile int spinning;
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("munmap33: sched_setaffinity");
-}
 
 static void *spin(void *unused)
 {

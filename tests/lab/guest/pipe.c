@@ -4,20 +4,13 @@
  *
  * usage: pipe ROUNDTRIPS
  */
+#include "common.h"
 #include "mark.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define WARM_UP		100
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
 
 static void pong(int in, int out)
 {

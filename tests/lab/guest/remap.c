@@ -7,14 +7,12 @@
  *
  * usage: remap ROUNDS [PAGES]; PAGES is the largest range, 40 unless given
  */
-#define _GNU_SOURCE
+#include "common.h"
+
 #include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -33,22 +31,6 @@ struct reader {
 	int cpu;
 	uint64_t reads, stale;
 };
-
-static void die(const char *what)
-{
-	perror(what);
-	exit(1);
-}
-
-static void pin(int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		die("remap: sched_setaffinity");
-}
 
 static void *read_on(void *arg)
 {
