@@ -5,6 +5,8 @@ help:
 	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
 	@echo "make bench-write   the same, and puts table and charts into docs/ (root)"
 	@echo "make check         all tests; ends with N passed, N failed (root)"
+	@echo "make matrix        every kernel of the archive: dkms build, CRCs, guest series (root)"
+	@echo "make matrix-write  the same, and puts the table into docs/kernels.md (root)"
 	@echo "make check-long    what takes longer: every patch of the series boots (root)"
 	@echo
 	@echo "make setup         install what building and testing needs, with apt (root)"
@@ -32,6 +34,12 @@ check:
 check-long:
 	tests/check-long
 
+matrix: root
+	tests/matrix/run
+
+matrix-write: root
+	tests/matrix/run --write
+
 setup:
 	tests/setup/apt-setup
 
@@ -57,5 +65,5 @@ install uninstall:
 clean:
 	rm -rf build
 
-.PHONY: help demo bench bench-write check check-long setup root guest guest-tree guest-export \
+.PHONY: help demo bench bench-write check check-long matrix matrix-write setup root guest guest-tree guest-export \
 	guest-write install uninstall clean

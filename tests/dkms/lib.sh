@@ -4,18 +4,24 @@
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' /mnt/host-dkms/dkms.conf)
 module=kvm-paravirt/$version
-kernel=$(basename /lib/modules/*-cloud-amd64)
 # Another flavour, of which only the headers are there.
 other=$(basename /usr/src/linux-headers-*[0-9]-amd64 | sed 's/^linux-headers-//')
-headers=/lib/modules/$kernel/build
 # Built, installed and removed together.
 modules="kvm-intel kvm-amd"
-stock=/lib/modules/$kernel/kernel/arch/x86/kvm
-ours=/lib/modules/$kernel/updates/dkms
 make_log=/var/lib/dkms/$module/build/make.log
 # What the last command said.
 out=/tmp/out
 failed=0
+
+# for_kernel RELEASE: what is tested from here on.
+for_kernel()
+{
+	kernel=$1
+	headers=/lib/modules/$kernel/build
+	stock=/lib/modules/$kernel/kernel/arch/x86/kvm
+	ours=/lib/modules/$kernel/updates/dkms
+}
+for_kernel "$(basename /lib/modules/*-cloud-amd64)"
 
 ok() { echo "ok - $1"; }
 
@@ -50,6 +56,23 @@ in_use()
 	for m in $modules; do
 		dirname "$(modinfo -k "$kernel" -n "$m")"
 	done | sort -u
+}
+
+# Every symbol that the module $1 imports is exported, with the same CRC, by
+# the kernel or kvm.ko that the headers $2 belong to.
+imports_are_exported()
+{
+	modprobe --dump-modversions "$1" | sort >/tmp/imports
+	awk '{ print $1 "\t" $2 }' "$2/Module.symvers" | sort >/tmp/exports
+	[ "$(wc -l </tmp/imports)" -gt 100 ] && ! comm -23 /tmp/imports /tmp/exports | grep .
+}
+
+# Symbols that the stock module $1 imports as well have the stock module's CRC.
+crcs_are_stock()
+{
+	modprobe --dump-modversions "$ours/$1.ko" | awk '{ print $2, $1 }' | sort >/tmp/a
+	modprobe --dump-modversions "$stock/$1.ko" | awk '{ print $2, $1 }' | sort >/tmp/b
+	[ "$(join /tmp/a /tmp/b | wc -l)" -gt 100 ] && ! join /tmp/a /tmp/b | awk '$2 != $3' | grep .
 }
 
 # A folder that looks like the headers of kernel $1, made of those of $kernel.
