@@ -4,14 +4,15 @@
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' /mnt/host-dkms/dkms.conf)
 module=kvm-paravirt/$version
-kernel=$(basename /lib/modules/*-cloud-amd64)
-# Another flavour, of which only the headers are there.
-other=$(basename /usr/src/linux-headers-*[0-9]-amd64 | sed 's/^linux-headers-//')
+kernel=$(basename /lib/modules/6.1.*-cloud-amd64)
+# The same of the next series.
+newer=$(basename /lib/modules/6.12.*-cloud-amd64)
+# Another flavour of the first, of which only the headers are there.
+other=$(basename /usr/src/linux-headers-6.1.*[0-9]-amd64 | sed 's/^linux-headers-//')
 headers=/lib/modules/$kernel/build
 # Built, installed and removed together.
 modules="kvm-intel kvm-amd"
 stock=/lib/modules/$kernel/kernel/arch/x86/kvm
-ours=/lib/modules/$kernel/updates/dkms
 make_log=/var/lib/dkms/$module/build/make.log
 # What the last command said.
 out=/tmp/out
