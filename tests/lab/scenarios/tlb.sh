@@ -73,7 +73,7 @@ none tlb_refused $not_offered
 guest_kill t
 
 for c in flush_range flush_vcpus kernel_fills $in_use; do
-	read -r n <$HOST/$c
+	read -r n <"$HOST/$c"
 	check "host counts $c ($n)" [ "$n" -gt 0 ]
 done
 kvm_unload
