@@ -28,6 +28,11 @@ MODULE_VERSION(KVMPV_MODULE_VERSION);
 DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_used, HZ);
 DEFINE_PER_CPU(u64 [KVMPV_NR_STATS], kvmpv_stats);
 
+/* Bits of the module parameter and of FEATURES that this version implements. */
+#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 |		\
+			 KVMPV_F_FLUSHES |				\
+			 (KVMPV_CAN_UNSHADOW ? KVMPV_F_RELEASE : 0))
+
 /*
  * paravirt=: 0 switches everything off, then the module behaves like the stock
  * one; a list of names offers only those.
@@ -72,7 +77,8 @@ static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
 		bits |= kvmpv_names[i].bit;
 	}
 	kfree(list);
-	kvmpv_allowed = bits;
+	/* What this kernel has not is no error: /etc/modprobe.d is for all. */
+	kvmpv_allowed = bits & KVMPV_F_ALL;
 	return 0;
 }
 

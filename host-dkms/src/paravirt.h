@@ -14,9 +14,6 @@
 
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
-/* Bits of the module parameter and of FEATURES that this version implements. */
-#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 |		\
-			 KVMPV_F_FLUSHES | KVMPV_F_RELEASE)
 
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {

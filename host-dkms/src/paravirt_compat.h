@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs between kernel versions. */
+/* What differs between kernel versions: Linux 6.1 and 6.12. */
 #ifndef __KVMPV_COMPAT_H
 #define __KVMPV_COMPAT_H
+
+#include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 
 #include "vmx/evmcs.h"
 
@@ -10,6 +14,7 @@
 #define kvmpv_is_legal_cr3(vcpu, cr3)	(!kvm_vcpu_is_illegal_gpa(vcpu, cr3))
 #define kvmpv_pcid_enabled(vcpu)				\
 	(!!kvm_read_cr4_bits(vcpu, X86_CR4_PCIDE))
+#define kvmpv_lam_bits(pgd)		0
 
 /*
  * The page at @gpa is no page table (any longer): drop what was derived from it.
@@ -23,5 +28,28 @@ static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
 
 	mmu->track_write(vcpu, gpa + 1, NULL, 2, mmu);
 }
+
+#else /* 6.12 */
+
+#include "smm.h"
+
+/* NULL for the dummy root, which stands for a CR3 that is no RAM. */
+#define kvmpv_root_to_sp(hpa)		root_to_sp(hpa)
+#define kvmpv_is_using_evmcs()		kvm_is_using_evmcs()
+#define kvmpv_is_legal_cr3(vcpu, cr3)	kvm_vcpu_is_legal_cr3(vcpu, cr3)
+#define kvmpv_pcid_enabled(vcpu)	kvm_is_cr4_bit_set(vcpu, X86_CR4_PCIDE)
+/*
+ * Part of what tells two address spaces apart, and of GUEST_CR3, as in
+ * vmx_load_mmu_pgd(). A guest without LAM has no CR3 with them.
+ */
+#define kvmpv_lam_bits(pgd)		((pgd) & (X86_CR3_LAM_U48 | X86_CR3_LAM_U57))
+
+/* kvm_mmu_track_write() is not exported, nor is there a pointer to it. */
+#define KVMPV_CAN_UNSHADOW		0
+static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+}
+
+#endif
 
 #endif /* __KVMPV_COMPAT_H */

@@ -249,7 +249,7 @@ void __kvmpv_flush_queued(struct kvm_vcpu *vcpu)
 	kvmpv_do_flushes(vcpu, &todo);
 }
 
-/* vm_destroy(): its vCPUs are gone. */
+/* vm_destroy(): none of its vCPUs will run again. */
 void kvmpv_vm_destroy(struct kvmpv_vm *vm)
 {
 	if (vm->flushes)

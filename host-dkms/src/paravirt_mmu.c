@@ -42,6 +42,8 @@ static void kvmpv_prefault(struct kvm_vcpu *vcpu, gva_t gva, u32 error_code)
 		.max_level = KVM_MAX_HUGEPAGE_LEVEL,
 		.req_level = PG_LEVEL_4K,
 		.goal_level = PG_LEVEL_4K,
+		.pfn = KVM_PFN_ERR_FAULT,
+		.hva = KVM_HVA_ERR_BAD,
 	};
 
 	/* What cannot be done now is done when the guest gets there. */
@@ -107,7 +109,10 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	if (!sp || sp->role.word != mmu->root_role.word)
 		return;
 	from = sp->spt;
-	to = kvmpv_root_to_sp(mmu->root.hpa)->spt;
+	sp = kvmpv_root_to_sp(mmu->root.hpa);
+	if (!sp)
+		return;
+	to = sp->spt;
 
 	/* From the top: where Linux has its text, so that one look tells. */
 	for (i = SPTE_ENT_PER_PAGE - 1; i >= SPTE_ENT_PER_PAGE / 2; i--)

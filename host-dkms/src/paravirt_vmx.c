@@ -233,7 +233,7 @@ static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 		cand[i].pgd = info->pgd;
 		cand[i].hpa = info->hpa;
 		cand[i].hw = info->hpa | kvm_get_pcid(vcpu, info->pgd) |
-			     KVMPV_CR3_TAG;
+			     kvmpv_lam_bits(info->pgd) | KVMPV_CR3_TAG;
 	}
 	return kvmpv_select_roots(cand, KVMPV_NR_ENTRIES, vmx->kvmpv->loaded,
 				  out);

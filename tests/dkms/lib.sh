@@ -4,24 +4,19 @@
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' /mnt/host-dkms/dkms.conf)
 module=kvm-paravirt/$version
-# Another flavour, of which only the headers are there.
-other=$(basename /usr/src/linux-headers-*[0-9]-amd64 | sed 's/^linux-headers-//')
+kernel=$(basename /lib/modules/6.1.*-cloud-amd64)
+# The same of the next series.
+newer=$(basename /lib/modules/6.12.*-cloud-amd64)
+# Another flavour of the first, of which only the headers are there.
+other=$(basename /usr/src/linux-headers-6.1.*[0-9]-amd64 | sed 's/^linux-headers-//')
+headers=/lib/modules/$kernel/build
 # Built, installed and removed together.
 modules="kvm-intel kvm-amd"
+stock=/lib/modules/$kernel/kernel/arch/x86/kvm
 make_log=/var/lib/dkms/$module/build/make.log
 # What the last command said.
 out=/tmp/out
 failed=0
-
-# for_kernel RELEASE: what is tested from here on.
-for_kernel()
-{
-	kernel=$1
-	headers=/lib/modules/$kernel/build
-	stock=/lib/modules/$kernel/kernel/arch/x86/kvm
-	ours=/lib/modules/$kernel/updates/dkms
-}
-for_kernel "$(basename /lib/modules/*-cloud-amd64)"
 
 ok() { echo "ok - $1"; }
 
@@ -58,21 +53,53 @@ in_use()
 	done | sort -u
 }
 
-# Every symbol that the module $1 imports is exported, with the same CRC, by
-# the kernel or kvm.ko that the headers $2 belong to.
+# Every symbol that our module $2 imports is exported, with the same CRC, by
+# kernel $1 or its kvm.ko.
 imports_are_exported()
 {
-	modprobe --dump-modversions "$1" | sort >/tmp/imports
-	awk '{ print $1 "\t" $2 }' "$2/Module.symvers" | sort >/tmp/exports
+	modprobe --dump-modversions "$(our_file "$1" "$2")" | sort >/tmp/imports
+	awk '{ print $1 "\t" $2 }' "/lib/modules/$1/build/Module.symvers" | sort >/tmp/exports
 	[ "$(wc -l </tmp/imports)" -gt 100 ] && ! comm -23 /tmp/imports /tmp/exports | grep .
 }
 
-# Symbols that the stock module $1 imports as well have the stock module's CRC.
+# Symbols that kernel $1's stock module $2 imports as well have the stock module's CRC.
 crcs_are_stock()
 {
-	modprobe --dump-modversions "$ours/$1.ko" | awk '{ print $2, $1 }' | sort >/tmp/a
-	modprobe --dump-modversions "$stock/$1.ko" | awk '{ print $2, $1 }' | sort >/tmp/b
+	modprobe --dump-modversions "$(our_file "$1" "$2")" | awk '{ print $2, $1 }' | sort >/tmp/a
+	modprobe --dump-modversions "$(stock_file "$1" "$2")" | awk '{ print $2, $1 }' | sort >/tmp/b
 	[ "$(join /tmp/a /tmp/b | wc -l)" -gt 100 ] && ! join /tmp/a /tmp/b | awk '$2 != $3' | grep .
+}
+
+# Parameters that only one of ours and kernel $1's stock module $2 has.
+new_parameters()
+{
+	modinfo -F parm "$(our_file "$1" "$2")" | sort >/tmp/a
+	modinfo -F parm "$(stock_file "$1" "$2")" | sort >/tmp/b
+	comm -3 /tmp/a /tmp/b | cut -d : -f 1
+}
+
+# Files of kernel $1's module $2; dkms compresses if the distribution does.
+our_file() { echo "/lib/modules/$1/updates/dkms/$2.ko"*; }
+stock_file() { echo "/lib/modules/$1/kernel/arch/x86/kvm/$2.ko"*; }
+
+# What is installed for kernel $1 fits it, and differs from stock in nothing else.
+check_modules()
+{
+	for m in $modules; do
+		check "$1: modprobe takes our $m" \
+			same "$(modinfo -k "$1" -n "$m")" "$(our_file "$1" "$m")"
+		check "$1: $m: MODULE_VERSION is the package's" \
+			same "$(modinfo -F version "$(our_file "$1" "$m")")" "$version"
+		check "$1: $m: vermagic is the stock module's" \
+			same "$(modinfo -F vermagic "$(our_file "$1" "$m")")" \
+			"$(modinfo -F vermagic "$(stock_file "$1" "$m")")"
+		check "$1: $m: the only new parameter is paravirt" same "$(new_parameters "$1" "$m")" paravirt
+		check "$1: $m: every import is exported by this kernel, CRC included" \
+			imports_are_exported "$1" "$m"
+		check "$1: $m: every CRC is the stock module's" crcs_are_stock "$1" "$m"
+	done
+	check "$1: kvm.ko stays the distribution's" \
+		same "$(modinfo -k "$1" -n kvm)" "$(stock_file "$1" kvm)"
 }
 
 # A folder that looks like the headers of kernel $1, made of those of $kernel.

@@ -45,7 +45,7 @@ long_mode:
 	movl	%eax, %es
 	movl	%eax, %ss
 	movl	$BOOT_PARAMS, %esi
-	movl	$KERNEL_ENTRY, %eax
+	movl	0x214(%rsi), %eax		/* code32_start: see mkboot */
 	jmp	*%rax
 
 	.balign	8

@@ -13,6 +13,8 @@ no_cache() {
 }
 none='not offered by the host, full emulation'
 off='host ABI v1: cr3-cache off, the host does not offer it'
+release=
+! offers_release || release=release
 
 case $MACHINE in
 vmx)
@@ -21,6 +23,9 @@ vmx)
 	no_cache "table switched off" "host ABI v1: load-cr3"
 	kvm_unload
 	kvm_load ours paravirt=flush,release
+	# A name that this kernel has nothing for is accepted, and not offered.
+	check "the parameter shows what is offered" \
+		grep -qx "flush${release:+,$release}" /sys/module/kvm_intel/parameters/paravirt
 	no_cache "CR3 loads switched off" "$off"
 	kvm_unload
 	kvm_load ours paravirt=0
@@ -39,7 +44,7 @@ vmx)
 	;;
 svm)
 	kvm_load ours
-	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush release"
+	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush ${release:+$release }io-delay"
 	kvm_unload
 	kvm_load ours paravirt=0
 	check "the parameter is readable, off" grep -qx 0 /sys/module/kvm_amd/parameters/paravirt

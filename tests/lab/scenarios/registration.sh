@@ -13,7 +13,7 @@ hostile kept
 guest_monitor h system_reset >/dev/null
 check "guest is up after a reset" guest_expect h 'G: ready' 120
 check "reset has unregistered it" [ "$(cat $HOST/registered) $(cat $HOST/unregistered)" = "1 1" ]
-guest_sh h 60 'insmod /bin/kvmpv_hostile.ko'
+hostile_insmod
 GUEST_REBOOT=0
 
 hostile keep

@@ -13,9 +13,17 @@ struct call {
 
 static void make(const struct call *c, unsigned int n)
 {
-	for (; n--; c++)
-		hostile_case(c->name, c->want == OFFERED ? hostile_offered() : c->want,
+	for (; n--; c++) {
+		long want = c->want;
+
+		if (want == OFFERED)
+			want = hostile_offered();
+		/* Whatever else there is to refuse. */
+		if (c->nr == KVMPV_HC_RELEASE && hostile_norelease)
+			want = -KVMPV_ENOSYS;
+		hostile_case(c->name, want,
 			     hostile_call4(c->nr, c->a0, c->a1, PAGE_SHIFT, 0));
+	}
 }
 
 static const struct call wrong[] = {
@@ -33,6 +41,7 @@ static const struct call wrong[] = {
 	{ "number-is-64-bit", KVMPV_HC_PROBE | 1ull << 32, 1, 0, -KVMPV_ENOSYS },
 	{ "unregister-without", KVMPV_HC_UNREGISTER, 0, 0, 0 },
 	{ "load-without", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
+	{ "release-unaligned", KVMPV_HC_RELEASE, 4, 1, -KVMPV_EINVAL },
 	{ "load-without-flags", KVMPV_HC_LOAD_CR3, ~0ull, ~0ull, -KVMPV_ENOENT },
 };
 

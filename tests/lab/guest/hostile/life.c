@@ -181,3 +181,16 @@ void hostile_die(void)
 	hostile_on(0, die);
 	hostile_text("die", "dead", "alive");
 }
+
+/* No RAM at all; LOAD_CR3 is offered everywhere. */
+static void die_hole(void)
+{
+	if (!hostile_register_load())
+		hostile_mov_cr3(GPA_HOLE);
+}
+
+void hostile_die_hole(void)
+{
+	hostile_on(0, die_hole);
+	hostile_text("die", "dead", "alive");
+}

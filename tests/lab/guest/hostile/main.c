@@ -13,6 +13,10 @@
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("kvm-paravirt: a guest that tries what it must not");
 
+bool hostile_norelease;
+module_param_named(norelease, hostile_norelease, bool, 0444);
+MODULE_PARM_DESC(norelease, "the host's kernel has nothing for RELEASE");
+
 struct hostile_pages hostile_pages[HOSTILE_CPUS];
 
 static const struct hostile_group {
@@ -36,6 +40,7 @@ static const struct hostile_group {
 	{ "life", hostile_life },
 	{ "loop", hostile_loop },
 	{ "die", hostile_die },
+	{ "diehole", hostile_die_hole },
 	{ "flush", hostile_flush },
 	{ "flushed", hostile_flushed },
 	{ "shootdown", hostile_shootdown },
