@@ -96,7 +96,7 @@ static bool kvmpv_leave_mm(struct mm_struct *mm)
 	if (this_cpu_read(cpu_tlbstate.loaded_mm) == mm) {
 		left = this_cpu_read(cpu_tlbstate_shared.is_lazy);
 		if (left)
-			leave_mm(smp_processor_id());
+			switch_mm(NULL, &init_mm, NULL);
 	}
 	preempt_enable();
 	return left;
