@@ -104,7 +104,8 @@ static bool kvmpv_leave_mm(struct mm_struct *mm)
 
 /*
  * pv_ops.mmu.exit_mmap: under mmap_lock, and nobody uses @mm any more but the
- * OOM reaper, which frees no page tables.
+ * OOM reaper, which frees no page tables, and khugepaged, which may take a
+ * table of PTEs away: of these nothing but the address is looked at.
  */
 static void kvmpv_exit_mmap(struct mm_struct *mm)
 {
