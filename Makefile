@@ -11,7 +11,7 @@ help:
 	@echo
 	@echo "make setup         install what building and testing needs, with apt (root)"
 	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
-	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel"
+	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel; V=6.12: build/guest-6.12"
 	@echo "make install       copy the host module's source to /usr/src, for dkms, and the command kvm-paravirt (root)"
 	@echo "make uninstall     the reverse (root)"
 	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"

@@ -26,8 +26,8 @@ own_file() {
 fragments() {
 	case $1 in
 	"") ;;
-	i386) echo "$patches/config/i386.config" ;;
-	i386-pae) echo "$(fragments i386) $patches/config/i386-pae.config" ;;
+	i386) echo "$patches/config/i386.config $patches/config/i386-nopae.config" ;;
+	i386-pae) echo "$patches/config/i386.config $patches/config/i386-pae.config" ;;
 	hz1000) echo "$patches/config/hz1000.config" ;;
 	*) die "no flavour $1: i386, i386-pae, hz1000, or none" ;;
 	esac

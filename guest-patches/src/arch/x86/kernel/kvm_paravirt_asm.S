@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/nospec-branch.h>
 #include <uapi/asm/kvm_paravirt.h>
 
@@ -19,6 +20,7 @@
  */
 SYM_FUNC_START(__kvmpv_load_cr3)
 SYM_INNER_LABEL(kvmpv_cr3_start, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	movq	%rdi, %rax
 	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
 	je	.Lhit
@@ -33,11 +35,13 @@ SYM_INNER_LABEL(kvmpv_cr3_start, SYM_L_GLOBAL)
 .Lhit:
 	movq	KVMPV_ENTRY_HOST_CR3(%rax), %rax
 SYM_INNER_LABEL(kvmpv_cr3_commit, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	movq	%rax, %cr3
 	movl	$1, %eax
 	RET
 	/* Behind the window: who steps through here is not sent back. */
 SYM_INNER_LABEL(kvmpv_cr3_miss, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 	xorl	%eax, %eax
 	RET
 SYM_FUNC_END(__kvmpv_load_cr3)

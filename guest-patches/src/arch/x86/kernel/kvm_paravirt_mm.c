@@ -96,7 +96,7 @@ static bool kvmpv_leave_mm(struct mm_struct *mm)
 	if (this_cpu_read(cpu_tlbstate.loaded_mm) == mm) {
 		left = this_cpu_read(cpu_tlbstate_shared.is_lazy);
 		if (left)
-			leave_mm(smp_processor_id());
+			switch_mm(NULL, &init_mm, NULL);
 	}
 	preempt_enable();
 	return left;
@@ -104,7 +104,8 @@ static bool kvmpv_leave_mm(struct mm_struct *mm)
 
 /*
  * pv_ops.mmu.exit_mmap: under mmap_lock, and nobody uses @mm any more but the
- * OOM reaper, which frees no page tables.
+ * OOM reaper, which frees no page tables, and khugepaged, which may take a
+ * table of PTEs away: of these nothing but the address is looked at.
  */
 static void kvmpv_exit_mmap(struct mm_struct *mm)
 {
