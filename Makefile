@@ -5,7 +5,7 @@ help:
 	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
 	@echo "make bench-write   the same, and puts table and charts into docs/ (root)"
 	@echo "make check         all tests; ends with N passed, N failed (root)"
-	@echo "make check-long    what takes longer: every patch of the series boots (root)"
+	@echo "make check-long    what takes longer: every patch of both guest series boots (root)"
 	@echo
 	@echo "make setup         install what building and testing needs, with apt (root)"
 	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
