@@ -7,7 +7,7 @@ help:
 	@echo "make check         all tests; ends with N passed, N failed (root)"
 	@echo "make matrix        every kernel of the archive: dkms build, CRCs, guest series (root)"
 	@echo "make matrix-write  the same, and puts the table into docs/kernels.md (root)"
-	@echo "make check-long    what takes longer: every patch of the series boots (root)"
+	@echo "make check-long    what takes longer: all pairs of host and guest, every patch boots (root)"
 	@echo
 	@echo "make setup         install what building and testing needs, with apt (root)"
 	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"

@@ -4,6 +4,7 @@
  * not be, in ascending order. Interrupts are off in all of them.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/alternative.h>
 #include <asm/asm.h>
 #include <asm/cpufeatures.h>
@@ -12,10 +13,12 @@
 
 .macro START name
 SYM_INNER_LABEL(\name\()_start, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 .endm
 
 .macro COMMIT name
 SYM_INNER_LABEL(\name\()_commit, SYM_L_GLOBAL)
+	ANNOTATE_NOENDBR
 .endm
 
 /* %rdi table, %rsi cr3; goes on with the host's value in %rax, or jumps. */
