@@ -1,5 +1,9 @@
 # kvm-paravirt; README.md is the introduction.
 
+# Which guest kernel: its series, and virt (small) or cloud.
+V := 6.1
+FLAVOUR := virt
+
 help:
 	@echo "make demo          the main job: build all, boot the lab, print the table (root)"
 	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
@@ -12,6 +16,7 @@ help:
 	@echo "make setup         install what building and testing needs, with apt (root)"
 	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
 	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel; V=6.12: build/guest-6.12"
+	@echo "make deb           Debian packages, in build/deb; FLAVOUR=cloud for the large guest kernel"
 	@echo "make install       copy the host module's source to /usr/src, for dkms, and the command kvm-paravirt (root)"
 	@echo "make uninstall     the reverse (root)"
 	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
@@ -59,6 +64,10 @@ guest-export:
 guest-write:
 	$(MAKE) -C guest-patches writeback
 
+deb:
+	packaging/build-deb
+	packaging/kernel/build-deb $(V) $(FLAVOUR)
+
 install uninstall:
 	$(MAKE) -C host-dkms $@
 	$(MAKE) -C packaging/tools $@
@@ -67,4 +76,4 @@ clean:
 	rm -rf build
 
 .PHONY: help demo bench bench-write check check-long matrix matrix-write setup root guest guest-tree guest-export \
-	guest-write install uninstall clean
+	guest-write deb install uninstall clean
