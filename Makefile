@@ -10,6 +10,8 @@ help:
 	@echo "make setup         install what building and testing needs, with apt (root)"
 	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
 	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel"
+	@echo "make rpm           build/rpm: packages for Fedora, RHEL, openSUSE; V='6.1 6.12' for both guests"
+	@echo "make repo          build/repo: signed apt and dnf repositories of build/deb and build/rpm"
 	@echo "make install       copy the host module's source to /usr/src, for dkms (root)"
 	@echo "make uninstall     the reverse (root)"
 	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
@@ -51,6 +53,15 @@ guest-export:
 guest-write:
 	$(MAKE) -C guest-patches writeback
 
+# The guest kernels that are packaged.
+V := 6.1
+rpm:
+	set -e; for v in $(V); do $(MAKE) -C guest-patches kernel V=$$v; done
+	packaging/rpm/build build/rpm $(addprefix build/guest-,$(V))
+
+repo:
+	packaging/repo/build build/deb build/rpm build/repo
+
 install uninstall:
 	$(MAKE) -C host-dkms $@
 
@@ -58,4 +69,4 @@ clean:
 	rm -rf build
 
 .PHONY: help demo bench bench-write check check-long setup root guest guest-tree guest-export \
-	guest-write install uninstall clean
+	guest-write rpm repo install uninstall clean
