@@ -1,5 +1,9 @@
 # kvm-paravirt; README.md is the introduction.
 
+# Which guest kernel: its series, and virt (small) or cloud.
+V := 6.1
+FLAVOUR := virt
+
 help:
 	@echo "make demo          the main job: build all, boot the lab, print the table (root)"
 	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
@@ -10,8 +14,9 @@ help:
 	@echo "make setup         install what building and testing needs, with apt (root)"
 	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
 	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel"
-	@echo "make rpm           build/rpm: packages for Fedora, RHEL, openSUSE; V='6.1 6.12' for both guests"
-	@echo "make repo          build/repo: signed apt and dnf repositories of build/deb and build/rpm"
+	@echo "make deb           Debian packages, in build/deb; FLAVOUR=cloud for the large guest kernel"
+	@echo "make rpm           the same for Fedora, RHEL, openSUSE, in build/rpm; V='6.1 6.12' for both guests"
+	@echo "make repo          signed repositories of both, in build/repo; KVMPV_SIGN_KEY=... is a GPG key"
 	@echo "make install       copy the host module's source to /usr/src, for dkms (root)"
 	@echo "make uninstall     the reverse (root)"
 	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
@@ -53,10 +58,12 @@ guest-export:
 guest-write:
 	$(MAKE) -C guest-patches writeback
 
-# The guest kernels that are packaged.
-V := 6.1
+deb:
+	packaging/build-deb
+	packaging/kernel/build-deb $(V) $(FLAVOUR)
+
 rpm:
-	set -e; for v in $(V); do $(MAKE) -C guest-patches kernel V=$$v; done
+	set -e; for v in $(V); do $(MAKE) -C guest-patches kernel V=$$v FLAVOUR=; done
 	packaging/rpm/build build/rpm $(addprefix build/guest-,$(V))
 
 repo:
@@ -69,4 +76,4 @@ clean:
 	rm -rf build
 
 .PHONY: help demo bench bench-write check check-long setup root guest guest-tree guest-export \
-	guest-write rpm repo install uninstall clean
+	guest-write deb rpm repo install uninstall clean

@@ -22,14 +22,16 @@ own_file() {
 	esac
 }
 
-# What goes over the small configuration for flavour $1.
+# What goes over the small configuration for flavour $1; over the distribution's
+# for "cloud".
 fragments() {
 	case $1 in
 	"") ;;
+	cloud) echo "$patches/config/cloud.config" ;;
 	i386) echo "$patches/config/i386.config" ;;
 	i386-pae) echo "$(fragments i386) $patches/config/i386-pae.config" ;;
 	hz1000) echo "$patches/config/hz1000.config" ;;
-	*) die "no flavour $1: i386, i386-pae, hz1000, or none" ;;
+	*) die "no flavour $1: cloud, i386, i386-pae, hz1000, or none" ;;
 	esac
 }
 

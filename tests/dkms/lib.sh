@@ -79,6 +79,7 @@ pristine_tree()
 # The lab installs the module in build/root for good.
 start_clean()
 {
+	dpkg --purge kvm-paravirt-dkms >/dev/null 2>&1
 	if [ -d /var/lib/dkms/kvm-paravirt ]; then
 		dkms remove "$module" --all >/dev/null 2>&1
 	fi

@@ -44,6 +44,11 @@ all_files() {
 mkdir -p "$ROOT/usr/share/licenses"
 nothing_left() { all_files | diff "$work/before" - ; }
 
+# dkms takes ps for --rpm_safe_upgrade: the machine's, which is a Debian 12, too.
+for file in /usr/bin/ps $(ldd /usr/bin/ps | awk '$2 == "=>" { print $3 }'); do
+	[ -e "$ROOT$file" ] || cp -L "$file" "$ROOT$file"
+done
+
 # The lab installs the module in build/root for good.
 start_clean() {
 	for dir in "$ROOT"/var/lib/dkms/kvm-paravirt/[0-9]*; do

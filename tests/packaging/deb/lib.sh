@@ -1,0 +1,36 @@
+# shellcheck shell=sh
+# Sourced by the tests that run in a copy of build/root, after tests/dkms/lib.sh.
+
+debs=/mnt/build/deb
+export DEBIAN_FRONTEND=noninteractive
+# As _apt, apt could not read files that only root may.
+apt_get() { apt-get -q -y -o APT::Sandbox::User=root "$@"; }
+
+# What dpkg thinks of package $1: "installed" is configured.
+state() { dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || echo none; }
+
+# said PATTERN: the last command of check said so, on one line; an extended regular expression.
+said() { grep -qE "$1" "$out.last" || { tail -n 3 "$out.last"; return 1; }; }
+
+# run TEXT COMMAND...: as check, and keeps what it said for said().
+run()
+{
+	check "$@"
+	cp "$out" "$out.last"
+}
+
+# Every file with what is in it. apt's and dpkg's records change; the key that dkms makes is the
+# machine's, not ours: other modules are signed with it.
+snapshot()
+{
+	find / -xdev \( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \
+		-o -path '/var/lib/dkms/mok.*' \) -prune -o \( -type f -printf '%m %p ' -exec sh -c \
+		'sha256sum <"$1"' sh {} \; -o -printf '%m %y %p %l\n' \) | LC_ALL=C sort -k 2
+}
+
+# nothing_left FILE: the snapshot in FILE is how it is now.
+nothing_left()
+{
+	snapshot >/tmp/snapshot.now
+	diff "$1" /tmp/snapshot.now
+}
