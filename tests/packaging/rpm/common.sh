@@ -6,7 +6,6 @@ top=$(realpath "$(dirname "$0")/../../..")
 . "$top/tests/packaging/lib.sh"
 
 packages=$1
-scratch
 newer=$version.1
 kernel=$(basename "$ROOT"/lib/modules/*-cloud-amd64)
 # Another flavour, of which only the headers are there.
@@ -17,6 +16,9 @@ ours=/lib/modules/$kernel/updates/dkms
 # --nodeps: the root's packages are dpkg's.
 rpm_() { rpm --root "$ROOT" --dbpath /var/lib/rpm "$@" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }; }
 in_root() { chroot "$ROOT" "$@"; }
+
+# said PATTERN: rpm's last command, with the scriptlets', has such a line.
+said() { grep -qE -- "$1" "$work/said" || { tail -n 5 "$work/said"; return 1; }; }
 
 # package DIR NAME: the file.
 package() { echo "$packages/packages$1/$2"-[0-9]*.rpm; }
@@ -55,5 +57,5 @@ start_clean() {
 		[ ! -d "$dir" ] || in_root dkms remove "kvm-paravirt/$(basename "$dir")" --all >/dev/null 2>&1
 	done
 	rm -rf "$ROOT"/usr/src/kvm-paravirt-* "$ROOT"/var/lib/dkms/kvm-paravirt*
-	[ "$(in_use)" = "$stock" ] || { not_ok "start with the stock modules" "$(in_use)"; exit 1; }
+	check "start with the stock modules" same "$(in_use)" "$stock"
 }
