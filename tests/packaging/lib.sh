@@ -25,3 +25,21 @@ refused() {
 		echo "ok - $text"
 	fi
 }
+
+# A key of the test's own; its name is an address.
+new_key() {
+	export GNUPGHOME="$work/gnupg"
+	mkdir -p -m 700 "$GNUPGHOME"
+	trap 'gpgconf --kill all; rm -rf "$work"' EXIT
+	gpg --batch --quiet --passphrase '' --quick-generate-key "$1" rsa2048 sign never 2>/dev/null
+}
+
+# deb NAME FOLDER: a package, in $work/deb, of what FOLDER's Makefile installs. The real ones take
+# the real distribution along.
+deb() {
+	make -s -C "$top/$2" install DESTDIR="$work/$1" >/dev/null
+	mkdir -p "$work/deb" "$work/$1/DEBIAN"
+	printf '%s\n' "Package: $1" "Version: $version" "Architecture: all" "Description: test" \
+		"Maintainer: test <test@example.org>" >"$work/$1/DEBIAN/control"
+	dpkg-deb --root-owner-group -b "$work/$1" "$work/deb/" >/dev/null
+}
