@@ -1,0 +1,45 @@
+# shellcheck shell=sh disable=SC2034
+# Sourced by the tests of packages for rpm, of repositories and of the role; they
+# set $top. What they need goes into $work, which goes with them.
+: "${top:?}"
+
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/host-dkms/dkms.conf")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+out=$work
+# shellcheck source-path=SCRIPTDIR source=../checks.sh
+. "$top/tests/checks.sh"
+
+# refused TEXT PATTERN COMMAND...: the command must fail, and say why.
+refused() {
+	text=$1 pattern=$2
+	shift 2
+	if "$@" >"$work/log" 2>&1; then
+		echo "not ok - $text # accepted"
+		failed=1
+	elif ! grep -qE -- "$pattern" "$work/log"; then
+		echo "not ok - $text # says: $(tail -n 1 "$work/log")"
+		failed=1
+	else
+		echo "ok - $text"
+	fi
+}
+
+# A key of the test's own; its name is an address.
+new_key() {
+	export GNUPGHOME="$work/gnupg"
+	mkdir -p -m 700 "$GNUPGHOME"
+	trap 'gpgconf --kill all; rm -rf "$work"' EXIT
+	gpg --batch --quiet --passphrase '' --quick-generate-key "$1" rsa2048 sign never 2>/dev/null
+}
+
+# deb NAME FOLDER: a package, in $work/deb, of what FOLDER's Makefile installs. The real ones take
+# the real distribution along.
+deb() {
+	make -s -C "$top/$2" install DESTDIR="$work/$1" >/dev/null
+	mkdir -p "$work/deb" "$work/$1/DEBIAN"
+	printf '%s\n' "Package: $1" "Version: $version" "Architecture: all" "Description: test" \
+		"Maintainer: test <test@example.org>" >"$work/$1/DEBIAN/control"
+	dpkg-deb --root-owner-group -b "$work/$1" "$work/deb/" >/dev/null
+}
