@@ -13,6 +13,7 @@ headers=/lib/modules/$kernel/build
 # Built, installed and removed together.
 modules="kvm-intel kvm-amd"
 stock=/lib/modules/$kernel/kernel/arch/x86/kvm
+ours=/lib/modules/$kernel/updates/dkms
 make_log=/var/lib/dkms/$module/build/make.log
 # What the last command said.
 out=/tmp/out
