@@ -93,8 +93,6 @@ static const char * __init kvmpv_why_no_cr3(void)
 	/* Without it __flush_tlb_all() flushes what belongs to one CR3. */
 	if (!boot_cpu_has(X86_FEATURE_PGE))
 		return "the CPU has no global pages";
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
-		return "guest memory is encrypted";
 	/* A miss of the cache needs it, see kvmpv_load_cr3_miss(). */
 	if (!(kvmpv_offered & KVMPV_F_LOAD_CR3))
 		return "the host does not offer it";
@@ -109,8 +107,7 @@ static bool __init kvmpv_tlb_possible(void)
 {
 	return kvmpv_want(KVMPV_PART_TLB) &&
 	       (kvmpv_offered & KVMPV_F_TLB) == KVMPV_F_TLB &&
-	       boot_cpu_has(X86_FEATURE_PGE) &&
-	       !cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT);
+	       boot_cpu_has(X86_FEATURE_PGE);
 }
 
 /* The one line that says what is in use; the host's error, if it refused. */
@@ -169,6 +166,13 @@ void __init kvmpv_guest_init(void)
 		pv_ops.cpu.io_delay = paravirt_nop;
 	if (kvmpv_want(KVMPV_PART_PIC))
 		kvmpv_pic_used = kvmpv_pic_init();
+
+	/* No host shadows its page tables, and with TDX a VMCALL is fatal. */
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
+		kvmpv_reason = "guest memory is encrypted";
+		kvmpv_announce(0);
+		return;
+	}
 
 	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
 	if (version < 1) {
