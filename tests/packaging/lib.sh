@@ -5,7 +5,13 @@
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/host-dkms/dkms.conf")
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+cleanup() {
+	[ -z "${GNUPGHOME:-}" ] || gpgconf --kill all
+	awk -v work="$work/" 'index($2, work) == 1 { print $2 }' /proc/mounts | sort -r | xargs -r umount
+	# /proc is no place to remove anything from, should it still be mounted.
+	rm -rf --one-file-system "$work"
+}
+trap cleanup EXIT
 trap 'exit 130' INT TERM
 out=$work
 # shellcheck source-path=SCRIPTDIR source=../checks.sh
@@ -29,8 +35,8 @@ refused() {
 # A key of the test's own; its name is an address.
 new_key() {
 	export GNUPGHOME="$work/gnupg"
-	mkdir -p -m 700 "$GNUPGHOME"
-	trap 'gpgconf --kill all; rm -rf "$work"' EXIT
+	mkdir -p "$GNUPGHOME"
+	chmod 700 "$GNUPGHOME"
 	gpg --batch --quiet --passphrase '' --quick-generate-key "$1" rsa2048 sign never 2>/dev/null
 }
 
