@@ -15,6 +15,8 @@ help:
 	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
 	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel"
 	@echo "make deb           Debian packages, in build/deb; FLAVOUR=cloud for the large guest kernel"
+	@echo "make rpm           the same for Fedora, RHEL, openSUSE, in build/rpm; V='6.1 6.12' for both guests"
+	@echo "make repo          signed repositories of both, in build/repo; KVMPV_SIGN_KEY=... is a GPG key"
 	@echo "make install       copy the host module's source to /usr/src, for dkms (root)"
 	@echo "make uninstall     the reverse (root)"
 	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
@@ -60,6 +62,13 @@ deb:
 	packaging/build-deb
 	packaging/kernel/build-deb $(V) $(FLAVOUR)
 
+rpm:
+	set -e; for v in $(V); do $(MAKE) -C guest-patches kernel V=$$v FLAVOUR=; done
+	packaging/rpm/build build/rpm $(addprefix build/guest-,$(V))
+
+repo:
+	packaging/repo/build build/deb build/rpm build/repo
+
 install uninstall:
 	$(MAKE) -C host-dkms $@
 
@@ -67,4 +76,4 @@ clean:
 	rm -rf build
 
 .PHONY: help demo bench bench-write check check-long setup root guest guest-tree guest-export \
-	guest-write deb install uninstall clean
+	guest-write deb rpm repo install uninstall clean

@@ -6,6 +6,7 @@
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/seq_file.h>
 #include <linux/slab.h>
 
 #include "kvm_cache_regs.h"
@@ -76,15 +77,29 @@ static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
 	return 0;
 }
 
-static int kvmpv_param_get(char *buf, const struct kernel_param *kp)
+/**
+ * kvmpv_list_names() - features as the module parameter names them
+ * @buf: KVMPV_NAMES_SIZE bytes, or more
+ * @bits: KVMPV_F_*; "0" if there are none
+ *
+ * Return: length of the string.
+ */
+int kvmpv_list_names(char *buf, unsigned long bits)
 {
 	int i, n = 0;
 
 	for (i = 0; i < ARRAY_SIZE(kvmpv_names); i++)
-		if (kvmpv_allowed & kvmpv_names[i].bit)
-			n += sysfs_emit_at(buf, n, "%s%s", n ? "," : "",
-					   kvmpv_names[i].name);
-	return n + sysfs_emit_at(buf, n, n ? "\n" : "0\n");
+		if (bits & kvmpv_names[i].bit)
+			n += scnprintf(buf + n, KVMPV_NAMES_SIZE - n, "%s%s",
+				       n ? "," : "", kvmpv_names[i].name);
+	return n ?: scnprintf(buf, KVMPV_NAMES_SIZE, "0");
+}
+
+static int kvmpv_param_get(char *buf, const struct kernel_param *kp)
+{
+	int n = kvmpv_list_names(buf, kvmpv_allowed);
+
+	return n + sysfs_emit_at(buf, n, "\n");
 }
 
 static const struct kernel_param_ops kvmpv_param_ops = {
@@ -144,20 +159,27 @@ static int kvmpv_check_vcpu(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
+/* What a vCPU is offered that may register. */
+static unsigned long kvmpv_offered_most(void)
+{
+	unsigned long bits;
+
+	if (!kvmpv_vendor_shadows())
+		return 0;
+	bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE | KVMPV_F_LOAD_CR3;
+	if (kvmpv_vendor_has_targets())
+		bits |= KVMPV_F_CR3_CACHE;
+	return bits & kvmpv_allowed;
+}
+
 /* What this vCPU is offered, now. */
 static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
 {
-	unsigned long bits = 0;
+	unsigned long bits = kvmpv_offered_most();
 
-	if (kvmpv_vendor_shadows())
-		bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE;
-
-	if (!kvmpv_check_vcpu(vcpu)) {
-		bits |= KVMPV_F_LOAD_CR3;
-		if (kvmpv_vendor_has_targets())
-			bits |= KVMPV_F_CR3_CACHE;
-	}
-	return bits & kvmpv_allowed;
+	if (kvmpv_check_vcpu(vcpu))
+		bits &= ~(KVMPV_F_LOAD_CR3 | KVMPV_F_CR3_CACHE);
+	return bits;
 }
 
 /* RAM that the host may write: a page of a slot that userspace made. */
@@ -234,6 +256,7 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 		return r;
 	p->state_gpa = gpa;
 	p->table_gpa = INVALID_GPA;
+	p->features = st->features_accepted;
 	p->in_run = true;
 	if (kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->state, gpa, sizeof(*st)))
 		return -KVMPV_EFAULT;
@@ -320,6 +343,7 @@ static int kvmpv_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size)
 	static_branch_deferred_inc(&kvmpv_used);
 	kvmpv_vendor_attach(vcpu);
 	kvmpv_count(KVMPV_STAT_REGISTERED);
+	kvmpv_called(vcpu);
 	return 0;
 }
 
@@ -367,6 +391,7 @@ void kvmpv_unregister(struct kvm_vcpu *vcpu)
 /* vcpu_free(): neither guest memory nor the VMCS may be touched any more. */
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu)
 {
+	kvmpv_unlist(kvmpv_vendor_vm(vcpu->kvm));
 	if (*kvmpv_vendor_vcpu(vcpu))
 		kvmpv_free(vcpu);
 }
@@ -440,7 +465,7 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 {
 	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
-	bool noflush = flags & KVMPV_LOAD_CR3_NOFLUSH;
+	bool noflush = flags & KVMPV_LOAD_CR3_NOFLUSH, cached;
 
 	if (!p || p->dead)
 		return -KVMPV_ENOENT;
@@ -464,8 +489,10 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 		vcpu->arch.cr3 = cr3;
 		kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
 	}
-	kvmpv_count(VALID_PAGE(vcpu->arch.mmu->root.hpa) ?
-		    KVMPV_STAT_LOAD_CR3_CACHED : KVMPV_STAT_LOAD_CR3_MISSED);
+	cached = VALID_PAGE(vcpu->arch.mmu->root.hpa);
+	p->load_cr3[cached]++;
+	kvmpv_count(cached ? KVMPV_STAT_LOAD_CR3_CACHED :
+			     KVMPV_STAT_LOAD_CR3_MISSED);
 	return 0;
 }
 
@@ -530,6 +557,8 @@ static bool kvmpv_foreign_hypercalls(struct kvm_vcpu *vcpu)
 static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 					const u64 *a, u64 last)
 {
+	long r;
+
 	if (!(kvmpv_allowed & (nr == KVMPV_HC_RELEASE ? KVMPV_F_RELEASE :
 							KVMPV_F_FLUSHES)))
 		return -KVMPV_ENOSYS;
@@ -537,14 +566,23 @@ static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 		return -KVMPV_ENODEV;
 	switch (nr) {
 	case KVMPV_HC_FLUSH:
-		return kvmpv_flush(vcpu, a[0]);
+		r = kvmpv_flush(vcpu, a[0]);
+		break;
 	case KVMPV_HC_FLUSH_RANGE:
-		return kvmpv_flush_range(vcpu, a[0], a[1], a[2], a[3], last);
+		r = kvmpv_flush_range(vcpu, a[0], a[1], a[2], a[3], last);
+		break;
 	case KVMPV_HC_FLUSH_VCPUS:
-		return kvmpv_flush_vcpus(vcpu, a[0], last);
+		r = kvmpv_flush_vcpus(vcpu, a[0], last);
+		break;
 	default:
-		return kvmpv_release(vcpu, a[0], a[1]);
+		r = kvmpv_release(vcpu, a[0], a[1]);
+		break;
 	}
+	if (!r) {
+		kvmpv_vendor_flush_queue(vcpu)->calls[nr - KVMPV_HC_FLUSH]++;
+		kvmpv_called(vcpu);
+	}
+	return r;
 }
 
 static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
@@ -625,6 +663,17 @@ static int kvmpv_stat_get(void *data, u64 *val)
 }
 DEFINE_DEBUGFS_ATTRIBUTE(kvmpv_stat_fops, kvmpv_stat_get, NULL, "%llu\n");
 
+/* What a 64-bit guest is offered: the parameter, and what the CPU has. */
+static int kvmpv_offered_show(struct seq_file *m, void *v)
+{
+	char names[KVMPV_NAMES_SIZE];
+
+	kvmpv_list_names(names, kvmpv_offered_most());
+	seq_printf(m, "%s\n", names);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvmpv_offered);
+
 static struct dentry *kvmpv_debugfs;
 
 static void kvmpv_stat_file(const char *name, unsigned long stat)
@@ -645,6 +694,9 @@ void __init kvmpv_module_init(void)
 
 	/* A guest that is a host itself has "kvm_paravirt" as well. */
 	kvmpv_debugfs = debugfs_create_dir("kvm_paravirt_host", NULL);
+	kvmpv_vcpus_init(kvmpv_debugfs);
+	debugfs_create_file("offered", 0444, kvmpv_debugfs, NULL,
+			    &kvmpv_offered_fops);
 	kvmpv_stat_file("registered", KVMPV_STAT_REGISTERED);
 	kvmpv_stat_file("unregistered", KVMPV_STAT_UNREGISTERED);
 	kvmpv_stat_file("publishes", KVMPV_STAT_PUBLISHES);

@@ -21,6 +21,7 @@
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
 	gpa_t state_gpa, table_gpa;
+	u64 features;		/* as accepted */
 	bool cache;		/* CR3_CACHE is accepted: there is a table */
 	struct gfn_to_hva_cache state;
 	struct gfn_to_hva_cache table;
@@ -40,6 +41,8 @@ struct kvmpv_vcpu {
 	bool dead;		/* to be unregistered where that can be done */
 
 	u64 publishes, restarts, told_publishes, told_restarts;
+	u64 switches;
+	u64 load_cr3[2];	/* [true]: of a root that was cached */
 };
 
 /* Per VM. */
@@ -47,13 +50,17 @@ struct kvmpv_vm {
 	/* Serializes registrations: no page belongs to two vCPUs. */
 	struct mutex lock;
 	bool flushes;		/* a vCPU has called FLUSH_VCPUS */
+	struct list_head node;	/* in what debugfs shows, or empty */
+	struct kvm *kvm;	/* if it is */
 };
 
-/* Per vCPU, registered or not: what other vCPUs want it to flush. */
+/* Per vCPU, registered or not. */
 struct kvmpv_flush_queue {
-	/* Raw: taken with preemption off. */
+	/* What other vCPUs want it to flush. Raw: taken with preemption off. */
 	raw_spinlock_t lock;
 	struct kvmpv_flushes todo;
+	/* How often it has called, from KVMPV_HC_FLUSH on. Its own thread's. */
+	u64 calls[KVMPV_HC_LAST - KVMPV_HC_FLUSH + 1];
 };
 
 /* Counters, summed up over CPUs in debugfs. */
@@ -96,7 +103,11 @@ static inline bool kvmpv_flush_queued(const struct kvmpv_flush_queue *q)
 	       (READ_ONCE(q->todo.nr) || READ_ONCE(q->todo.all));
 }
 
+/* All names of the module parameter, with commas. */
+#define KVMPV_NAMES_SIZE	48
+
 /* paravirt.c */
+int kvmpv_list_names(char *buf, unsigned long bits);
 int kvmpv_hypercall(struct kvm_vcpu *vcpu);
 int kvmpv_read_buffer(struct kvm_vcpu *vcpu, u64 gpa, void *to, size_t size);
 void kvmpv_unregister(struct kvm_vcpu *vcpu);
@@ -121,6 +132,11 @@ void kvmpv_vm_destroy(struct kvmpv_vm *vm);
 void kvmpv_fill_kernel(struct kvm_vcpu *vcpu);
 int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 
+/* paravirt_vcpus.c */
+void kvmpv_called(struct kvm_vcpu *vcpu);
+void kvmpv_unlist(struct kvmpv_vm *vm);
+void kvmpv_vcpus_init(struct dentry *dir);
+
 static inline void kvmpv_vcpu_init(struct kvmpv_flush_queue *queue)
 {
 	raw_spin_lock_init(&queue->lock);
@@ -129,6 +145,7 @@ static inline void kvmpv_vcpu_init(struct kvmpv_flush_queue *queue)
 static inline void kvmpv_vm_init(struct kvmpv_vm *vm)
 {
 	mutex_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->node);
 }
 
 /* Each vendor's half, called by paravirt.c. */

@@ -162,6 +162,7 @@ static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
 
 	vmx->kvmpv->loaded = hw;
+	vmx->kvmpv->switches++;
 	kvmpv_count(KVMPV_STAT_SWITCHES);
 	trace_kvmpv_switch(vcpu->vcpu_id, info.pgd);
 }
