@@ -69,7 +69,7 @@ guest-write:
 
 deb:
 	packaging/build-deb
-	packaging/kernel/build-deb $(V) $(FLAVOUR)
+	set -e; for v in $(V); do packaging/kernel/build-deb $$v $(FLAVOUR); done
 
 rpm:
 	set -e; for v in $(V); do $(MAKE) -C guest-patches kernel V=$$v FLAVOUR=; done

@@ -2,6 +2,7 @@
 # shellcheck shell=dash
 # What Secure Boot does to modules: signatures are required, and dkms's key is not enrolled. The
 # emulated machine has no firmware that could do it; the kernel's switch is the same.
+# shellcheck disable=SC2034 # read by run
 FILES="/usr/bin/kmod"
 
 refused() {

@@ -33,5 +33,5 @@ snapshot()
 nothing_left()
 {
 	snapshot >/tmp/snapshot.now
-	diff "$1" /tmp/snapshot.now
+	diff "$1" /tmp/snapshot.now >/tmp/snapshot.diff || { tail -n 3 /tmp/snapshot.diff; return 1; }
 }
