@@ -17,7 +17,7 @@ help:
 	@echo "make deb           Debian packages, in build/deb; FLAVOUR=cloud for the large guest kernel"
 	@echo "make rpm           the same for Fedora, RHEL, openSUSE, in build/rpm; V='6.1 6.12' for both guests"
 	@echo "make repo          signed repositories of both, in build/repo; KVMPV_SIGN_KEY=... is a GPG key"
-	@echo "make install       copy the host module's source to /usr/src, for dkms (root)"
+	@echo "make install       copy the host module's source to /usr/src, for dkms, and the command kvm-paravirt (root)"
 	@echo "make uninstall     the reverse (root)"
 	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
 	@echo "make guest-export  the series for git am, in build/guest-6.1/series"
@@ -60,7 +60,7 @@ guest-write:
 
 deb:
 	packaging/build-deb
-	packaging/kernel/build-deb $(V) $(FLAVOUR)
+	set -e; for v in $(V); do packaging/kernel/build-deb $$v $(FLAVOUR); done
 
 rpm:
 	set -e; for v in $(V); do $(MAKE) -C guest-patches kernel V=$$v FLAVOUR=; done
@@ -71,6 +71,7 @@ repo:
 
 install uninstall:
 	$(MAKE) -C host-dkms $@
+	$(MAKE) -C packaging/tools $@
 
 clean:
 	rm -rf build

@@ -1,4 +1,4 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # Sourced by tests that run on the machine itself; they set $out, a folder of theirs.
 : "${out:?}"
 

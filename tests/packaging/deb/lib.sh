@@ -1,6 +1,7 @@
-# shellcheck shell=sh
+# shellcheck shell=sh disable=SC2034
 # Sourced by the tests that run in a copy of build/root, after tests/dkms/lib.sh.
 
+: "${out:?}"
 debs=/mnt/build/deb
 export DEBIAN_FRONTEND=noninteractive
 # As _apt, apt could not read files that only root may.
@@ -19,18 +20,18 @@ run()
 	cp "$out" "$out.last"
 }
 
-# Every file with what is in it. apt's and dpkg's records change; the key that dkms makes is the
-# machine's, not ours: other modules are signed with it.
+# Every file, and what is in those that removal may write to. apt's and dpkg's records change; the
+# key that dkms makes is the machine's, not ours: other modules are signed with it.
 snapshot()
 {
 	find / -xdev \( -path /var/lib/dpkg -o -path /var/lib/apt -o -path /var/cache -o -path /var/log \
-		-o -path '/var/lib/dkms/mok.*' \) -prune -o \( -type f -printf '%m %p ' -exec sh -c \
-		'sha256sum <"$1"' sh {} \; -o -printf '%m %y %p %l\n' \) | LC_ALL=C sort -k 2
+		-o -path '/var/lib/dkms/mok.*' \) -prune -o -printf '%p %y %m %l\n' | LC_ALL=C sort
+	find /etc /boot /lib/modules/ -xdev -type f -exec sha256sum {} + | LC_ALL=C sort -k 2
 }
 
 # nothing_left FILE: the snapshot in FILE is how it is now.
 nothing_left()
 {
 	snapshot >/tmp/snapshot.now
-	diff "$1" /tmp/snapshot.now
+	diff "$1" /tmp/snapshot.now >/tmp/snapshot.diff || { tail -n 3 /tmp/snapshot.diff; return 1; }
 }
