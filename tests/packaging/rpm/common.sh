@@ -7,9 +7,9 @@ top=$(realpath "$(dirname "$0")/../../..")
 
 packages=$1
 newer=$version.1
-kernel=$(basename "$ROOT"/lib/modules/*-cloud-amd64)
+kernel=$(basename "$ROOT"/lib/modules/6.1.*-cloud-amd64)
 # Another flavour, of which only the headers are there.
-other=$(basename "$ROOT"/usr/src/linux-headers-*[0-9]-amd64 | sed 's/^linux-headers-//')
+other=$(basename "$ROOT"/usr/src/linux-headers-6.1.*[0-9]-amd64 | sed 's/^linux-headers-//')
 stock=/lib/modules/$kernel/kernel/arch/x86/kvm
 ours=/lib/modules/$kernel/updates/dkms
 
@@ -50,6 +50,17 @@ nothing_left() { all_files | diff "$work/before" - ; }
 for file in /usr/bin/ps $(ldd /usr/bin/ps | awk '$2 == "=>" { print $3 }'); do
 	[ -e "$ROOT$file" ] || cp -L "$file" "$ROOT$file"
 done
+
+# headers_of KERNEL...: no other kernel has headers. Compiling takes a while.
+headers_of() {
+	for build in "$ROOT"/lib/modules/*/build; do
+		k=$(basename "$(dirname "$build")")
+		case " $* " in
+		*" $k "*) ;;
+		*) rm "$build" ;;
+		esac
+	done
+}
 
 # The lab installs the module in build/root for good.
 start_clean() {
