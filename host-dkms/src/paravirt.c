@@ -156,8 +156,6 @@ static int kvmpv_check_vcpu(struct kvm_vcpu *vcpu)
 	r = kvmpv_vendor_check(vcpu);
 	if (r)
 		return r;
-	if (is_guest_mode(vcpu))
-		return -KVMPV_ELOOP;
 	if (is_smm(vcpu))
 		return -KVMPV_EAGAIN;
 	if (!is_long_mode(vcpu) || !is_paging(vcpu))
@@ -165,7 +163,7 @@ static int kvmpv_check_vcpu(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
-/* What a vCPU is offered that may register. */
+/* What a vCPU is offered that may register; on Hyper-V with eVMCS none may. */
 static unsigned long kvmpv_offered_most(void)
 {
 	unsigned long bits;
@@ -397,7 +395,7 @@ void kvmpv_unregister(struct kvm_vcpu *vcpu)
 /* vcpu_free(): neither guest memory nor the VMCS may be touched any more. */
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu)
 {
-	kvmpv_unlist(kvmpv_vendor_vm(vcpu->kvm));
+	kvmpv_unlist(vcpu->kvm);
 	if (*kvmpv_vendor_vcpu(vcpu))
 		kvmpv_free(vcpu);
 }
@@ -623,7 +621,7 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
  * @vcpu: the vCPU
  *
  * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
- * use or paravirt=0, are KVM's.
+ * use, paravirt=0, or a nested guest has called, are KVM's.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: as any exit handler.
@@ -639,8 +637,13 @@ int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 	long ret;
 
 	nr &= last;
+	/*
+	 * A nested guest's call gets here if KVM, going by its number alone,
+	 * takes it for Hyper-V's TLB flush. It is not the one to say what the
+	 * outer guest has in use.
+	 */
 	if (nr < KVMPV_HC_BASE || nr > KVMPV_HC_LAST || !kvmpv_allowed ||
-	    kvmpv_foreign_hypercalls(vcpu))
+	    is_guest_mode(vcpu) || kvmpv_foreign_hypercalls(vcpu))
 		return kvm_emulate_hypercall(vcpu);
 
 	if (kvmpv_vendor_cpl(vcpu))

@@ -131,7 +131,7 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 
 /* paravirt_vcpus.c */
 void kvmpv_called(struct kvm_vcpu *vcpu);
-void kvmpv_unlist(struct kvmpv_vm *vm);
+void kvmpv_unlist(struct kvm *kvm);
 void kvmpv_vcpus_init(struct dentry *dir);
 
 static inline void kvmpv_vcpu_init(struct kvmpv_flush_queue *queue)

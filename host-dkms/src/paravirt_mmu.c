@@ -172,7 +172,7 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	if (r)
 		return r;
 	kvmpv_count(KVMPV_STAT_RELEASE);
-	if (!is_paging(vcpu) || is_guest_mode(vcpu))
+	if (!is_paging(vcpu))
 		return 0;
 	for (i = 0; i < nr && !signal_pending(current); i++) {
 		page = kvm_mmu_gva_to_gpa_write(vcpu, va[i], NULL);

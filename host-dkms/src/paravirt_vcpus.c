@@ -44,15 +44,17 @@ void kvmpv_called(struct kvm_vcpu *vcpu)
 
 /**
  * kvmpv_unlist() - a vCPU is about to be freed
- * @vm: its VM
+ * @kvm: its VM
  *
- * Also when KVM_CREATE_VCPU fails: the VM is back with its next call.
+ * Not because KVM_CREATE_VCPU has failed: then the VM has users, and goes on.
  *
  * Context: sleepable, without the VM's lock.
  */
-void kvmpv_unlist(struct kvmpv_vm *vm)
+void kvmpv_unlist(struct kvm *kvm)
 {
-	if (list_empty(&vm->node))
+	struct kvmpv_vm *vm = kvmpv_vendor_vm(kvm);
+
+	if (list_empty(&vm->node) || refcount_read(&kvm->users_count))
 		return;
 	mutex_lock(&kvmpv_vms_lock);
 	list_del_init(&vm->node);
