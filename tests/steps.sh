@@ -43,8 +43,3 @@ build_all() {
 	[ "$guest" = 0 ] || die "the guest kernel was not built: see above"
 	echo "== build the host module and the guest kernel: $(($(date +%s) - build_start)) s"
 }
-
-# The lines of tests/scenarios: name, seconds, hosts, arguments of tests/lab/run.
-scenarios() {
-	sed 's/#.*//; /^[[:space:]]*$/d' "$top/tests/scenarios"
-}
