@@ -20,6 +20,8 @@
 #define CREATE_TRACE_POINTS
 #include "paravirt_trace.h"
 
+static_assert(KVMPV_CR3_KEEP == X86_CR3_PCID_NOFLUSH);
+
 /*
  * dkms replaces a module of the distribution only if the versions can be
  * compared, and the stock module has none.
@@ -250,12 +252,9 @@ static int kvmpv_install(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 			 u64 gpa, u64 size, struct kvmpv_vcpu *p)
 {
-	int r = kvmpv_check_state(st, size, kvmpv_offered(vcpu));
+	int r = kvmpv_check_state(st, size, kvmpv_offered(vcpu),
+				  kvmpv_vendor_has_targets());
 
-	/* The cache is not merely not offered: this host never will. */
-	if (r == -KVMPV_EOPNOTSUPP && !kvmpv_vendor_has_targets() &&
-	    (st->features_accepted & KVMPV_F_CR3_CACHE))
-		r = -KVMPV_ENXIO;
 	if (r)
 		return r;
 	p->state_gpa = gpa;
@@ -475,9 +474,7 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 		return -KVMPV_ENOENT;
 	if (!is_long_mode(vcpu) || !is_paging(vcpu))
 		return -KVMPV_ENOEXEC;
-	if ((flags & ~(u64)KVMPV_LOAD_CR3_NOFLUSH) ||
-	    (cr3 & (X86_CR3_PCID_NOFLUSH | KVMPV_CR3_TAG)) ||
-	    !kvmpv_is_legal_cr3(vcpu, cr3))
+	if (kvmpv_check_load_cr3(cr3, flags) || !kvmpv_is_legal_cr3(vcpu, cr3))
 		return -KVMPV_EINVAL;
 
 	p->hold = false;

@@ -124,15 +124,6 @@ static void kvmpv_left_guest_mode(void *unused)
 {
 }
 
-static bool kvmpv_in_mask(const struct kvmpv_flush_vcpus *desc,
-			  struct kvm_vcpu *vcpu)
-{
-	unsigned int id = vcpu->vcpu_id;
-
-	return id / 64 < ARRAY_SIZE(desc->vcpu_mask) &&
-	       desc->vcpu_mask[id / 64] >> (id % 64) & 1;
-}
-
 /* Queue for a vCPU other than the calling one. */
 static void kvmpv_queue(struct kvm_vcpu *vcpu,
 			const struct kvmpv_flush_vcpus *desc)
@@ -140,10 +131,7 @@ static void kvmpv_queue(struct kvm_vcpu *vcpu,
 	struct kvmpv_flush_queue *q = kvmpv_vendor_flush_queue(vcpu);
 
 	raw_spin_lock(&q->lock);
-	/* "The current CR3" of another vCPU is whatever it comes to be. */
-	if (desc->scope)
-		q->todo.all = true;
-	kvmpv_flushes_add(&q->todo, desc->va, desc->pages, desc->stride_shift);
+	kvmpv_flushes_queue(&q->todo, desc);
 	raw_spin_unlock(&q->lock);
 	/* Has __kvmpv_flush_queued() called. Pairs with the entry's checks. */
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
@@ -175,7 +163,7 @@ static void kvmpv_flush_others(struct kvm_vcpu *vcpu,
 	unsigned long i;
 
 	kvm_for_each_vcpu(i, other, vcpu->kvm) {
-		if (other == vcpu || !kvmpv_in_mask(desc, other))
+		if (other == vcpu || !kvmpv_in_mask(desc, other->vcpu_id))
 			continue;
 		kvmpv_queue(other, desc);
 		/*
@@ -223,7 +211,7 @@ int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
 	kvmpv_count(KVMPV_STAT_FLUSH_VCPUS);
 	kvmpv_flush_others(vcpu, &desc, cpus);
 	free_cpumask_var(cpus);
-	if (kvmpv_in_mask(&desc, vcpu))
+	if (kvmpv_in_mask(&desc, vcpu->vcpu_id))
 		kvmpv_flush_self(vcpu, desc.scope, desc.va, desc.pages,
 				 desc.stride_shift);
 	return 0;

@@ -185,12 +185,14 @@ static bool all_zero(const __u64 *p, unsigned int n)
  * @st: the copy
  * @size: the call's size argument, bytes
  * @offered: feature bits offered to this vCPU
+ * @targets: has the CPU as many CR3 targets as the cache takes?
  *
  * The table and the windows are for the CR3 cache: without it there are none.
  *
  * Return: 0 or the negative error that REGISTER returns.
  */
-int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered)
+int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered,
+		      bool targets)
 {
 	if (!st->guest_version)
 		return -KVMPV_EPROTO;
@@ -198,6 +200,9 @@ int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered)
 	    !all_zero(st->reserved1, sizeof(st->reserved1) / 8) ||
 	    !all_zero(st->reserved2, sizeof(st->reserved2) / 8))
 		return -KVMPV_EBADMSG;
+	/* The cache is not merely not offered: this host never will. */
+	if ((st->features_accepted & KVMPV_F_CR3_CACHE) && !targets)
+		return -KVMPV_ENXIO;
 	if (st->features_accepted & ~offered)
 		return -KVMPV_EOPNOTSUPP;
 	if (!(st->features_accepted & (KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)))
@@ -273,6 +278,19 @@ const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 		if (rip > win->w[i].start && rip <= win->w[i].commit)
 			return &win->w[i];
 	return NULL;
+}
+
+/**
+ * kvmpv_check_load_cr3() - the arguments of LOAD_CR3
+ * @cr3: but for the bits that are reserved on this vCPU
+ * @flags: KVMPV_LOAD_CR3_*
+ *
+ * Return: 0 or -KVMPV_EINVAL.
+ */
+int kvmpv_check_load_cr3(u64 cr3, u64 flags)
+{
+	return (flags & ~(u64)KVMPV_LOAD_CR3_NOFLUSH) ||
+	       (cr3 & (KVMPV_CR3_KEEP | KVMPV_CR3_TAG)) ? -KVMPV_EINVAL : 0;
 }
 
 /* Memory that the guest names: 8-byte aligned, within a page. */
@@ -356,6 +374,17 @@ int kvmpv_check_flush(const struct kvmpv_flush_vcpus *desc, u64 last)
 }
 
 /**
+ * kvmpv_in_mask() - is a vCPU one of those that FLUSH_VCPUS names?
+ * @desc: a copy
+ * @id: its initial APIC ID, any
+ */
+bool kvmpv_in_mask(const struct kvmpv_flush_vcpus *desc, u32 id)
+{
+	return id < 8 * sizeof(desc->vcpu_mask) &&
+	       desc->vcpu_mask[id / 64] >> (id % 64) & 1;
+}
+
+/**
  * kvmpv_flushes_add() - one more range to flush
  * @todo: what is to be flushed already
  * @va: the first address
@@ -378,4 +407,19 @@ void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift)
 	todo->range[todo->nr].shift = shift;
 	todo->nr++;
 	todo->pages += pages;
+}
+
+/**
+ * kvmpv_flushes_queue() - what FLUSH_VCPUS asks of a vCPU other than the caller
+ * @todo: what that vCPU is to flush already
+ * @desc: a copy
+ *
+ * "The current CR3" of another vCPU is whatever it comes to be.
+ */
+void kvmpv_flushes_queue(struct kvmpv_flushes *todo,
+			 const struct kvmpv_flush_vcpus *desc)
+{
+	if (desc->scope)
+		todo->all = true;
+	kvmpv_flushes_add(todo, desc->va, desc->pages, desc->stride_shift);
 }

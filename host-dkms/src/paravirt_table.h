@@ -13,6 +13,7 @@
 #include "kvm_paravirt.h"
 
 #define KVMPV_CR3_TAG		(1ull << KVMPV_CR3_TAG_BIT)
+#define KVMPV_CR3_KEEP		(1ull << 63)	/* X86_CR3_PCID_NOFLUSH */
 
 /* A root that KVM holds a reference on, and what the CPU loads for it. */
 struct kvmpv_root {
@@ -71,16 +72,21 @@ unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 
 int kvmpv_check_page(u64 gpa);
 int kvmpv_check_size(u64 size);
-int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered);
+int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered,
+		      bool targets);
 int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win);
 const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 					     u64 rip);
 
+int kvmpv_check_load_cr3(u64 cr3, u64 flags);
 int kvmpv_check_release(u64 gpa, u64 nr);
 int kvmpv_check_scope(u64 scope);
 int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last);
 int kvmpv_check_flush_gpa(u64 gpa);
 int kvmpv_check_flush(const struct kvmpv_flush_vcpus *desc, u64 last);
+bool kvmpv_in_mask(const struct kvmpv_flush_vcpus *desc, u32 id);
 void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift);
+void kvmpv_flushes_queue(struct kvmpv_flushes *todo,
+			 const struct kvmpv_flush_vcpus *desc);
 
 #endif /* __KVMPV_TABLE_H */

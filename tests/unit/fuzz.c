@@ -159,7 +159,7 @@ static u64 le(const uint8_t *p, unsigned int bytes)
 }
 
 /* para_state as bytes, by the offsets in the specification. */
-static int expected_error(const uint8_t *p, u64 size, u64 offered)
+static int expected_error(const uint8_t *p, u64 size, u64 offered, bool targets)
 {
 	u64 accepted = le(p + 24, 8);
 	unsigned int i;
@@ -171,6 +171,8 @@ static int expected_error(const uint8_t *p, u64 size, u64 offered)
 	for (i = 0; i < 4096; i++)
 		if (((i >= 44 && i < 128) || i >= 656) && p[i])
 			return -74;
+	if (accepted % 2 == 1 && !targets)
+		return -6;
 	for (i = 0; i < 64; i++)
 		if (accepted >> i & 1 && !(offered >> i & 1))
 			return -95;
@@ -194,12 +196,15 @@ static void state(void)
 	} u;
 	u64 offered = next() & 0x1f, size = 4096;
 	unsigned int pokes = next() % 8, at;
+	bool targets;
 
 	memset(&u, 0, sizeof(u));
 	u.st.guest_version = 1;
 	u.st.size = 4096;
 	u.st.features_accepted = offered | 1;
-	offered |= next() & 1;
+	at = next();
+	offered |= at & 1;
+	targets = at < 0xe0;
 	while (pokes--) {
 		at = next() | next() << 8;
 		/* most of the time where something is */
@@ -209,7 +214,8 @@ static void state(void)
 	at = next();
 	if (at >= 0xf0)
 		size = at & 1 ? next64() : size + ((u64)next() << 32);
-	require(kvmpv_check_state(&u.st, size, offered) == expected_error(u.byte, size, offered));
+	require(kvmpv_check_state(&u.st, size, offered, targets) ==
+		expected_error(u.byte, size, offered, targets));
 	require(kvmpv_check_size(size) == (size == 4096 ? 0 : size < 4096 ? -28 : -7));
 	require((kvmpv_check_page(size) == 0) == (size % 4096 == 0));
 }
@@ -399,6 +405,55 @@ static void flushes(void)
 	}
 }
 
+/* LOAD_CR3, RELEASE, the mask of FLUSH_VCPUS, and what it asks of others. */
+static void other_calls(void)
+{
+	u64 cr3 = next_edge(), flags = next_edge(), gpa = next_edge() + 16 * next(), nr = next(), i;
+	bool all = false, right, bit;
+	struct kvmpv_flush_vcpus desc;
+	struct kvmpv_flushes todo;
+	u32 id = next_edge();
+
+	/* In range, most of the time. */
+	cr3 ^= next() & 1 ? next_edge() : 0;
+	flags = next() & 1 ? flags : flags % 2;
+	gpa = next() & 1 ? gpa : gpa - gpa % 8;
+	nr = nr < 0xf0 ? nr % 68 : next_edge();
+	id = next() & 1 ? id : id % 4100;
+
+	right = flags < 2 && cr3 < 1ull << 63 && cr3 / 1024 % 2 == 0;
+	require(kvmpv_check_load_cr3(cr3, flags) == (right ? 0 : -22));
+
+	right = gpa % 8 == 0 && nr > 0 && nr <= 64;
+	for (i = 0; right && i < nr; i++)
+		right = (gpa + 8 * i) / 4096 == gpa / 4096 && gpa + 8 * i >= gpa;
+	require(kvmpv_check_release(gpa, nr) == (right ? 0 : -22));
+
+	memset(&desc, next() & 1 ? 0xff : 0, sizeof(desc));
+	for (i = next() % 4; i; i--)
+		((uint8_t *)desc.vcpu_mask)[(next() | next() << 8) % 512] ^= next();
+	bit = id < 4096 && ((uint8_t *)desc.vcpu_mask)[id / 8 % 512] & 1 << id % 8;
+	require(kvmpv_in_mask(&desc, id) == bit);
+
+	memset(&todo, 0, sizeof(todo));
+	for (i = next() % 8; i; i--) {
+		struct kvmpv_flushes before = todo;
+
+		desc.scope = next() % 3;
+		desc.va = next_edge();
+		desc.stride_shift = 12;
+		desc.pages = next() % 20;
+		kvmpv_flushes_queue(&todo, &desc);
+		all |= desc.scope != 0 || before.pages + desc.pages > 64 ||
+		       (before.nr == 4 && desc.pages);
+		require(todo.all == all);
+		if (all)
+			continue;
+		require(todo.nr == before.nr + (desc.pages != 0));
+		require(!desc.pages || todo.range[before.nr].va == desc.va);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -411,7 +466,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (in < in_end) {
 		unsigned int what = next();
 
-		switch (what < 0xc0 ? what % 4 : 4 + what % 2) {
+		switch (what < 0xc0 ? what % 4 : 4 + what % 3) {
 		case 0:
 		case 1:
 			roots_and_list(&list);
@@ -427,6 +482,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 5:
 			flushes();
+			break;
+		case 6:
+			other_calls();
 			break;
 		}
 	}

@@ -347,7 +347,7 @@ static void state_every_byte(void)
 	unsigned char *byte = (unsigned char *)&st;
 	unsigned int i, bit;
 
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
 	for (i = 0; i < 4096; i++) {
 		for (bit = 0; bit < 8; bit++) {
 			int want = 0;
@@ -367,7 +367,7 @@ static void state_every_byte(void)
 				want = -KVMPV_EINVAL;
 			else if ((i >= 44 && i < 128) || i >= 656)
 				want = -KVMPV_EBADMSG;
-			if (kvmpv_check_state(&st, 4096, OFFERED) != want)
+			if (kvmpv_check_state(&st, 4096, OFFERED, true) != want)
 				fail("byte %u bit %u: not %d", i, bit, want);
 			byte[i] ^= 1u << bit;
 		}
@@ -379,33 +379,51 @@ static void state_values(void)
 	struct kvmpv_state st = good_state();
 
 	st.guest_version = 0xffffffff;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
-	check_eq(kvmpv_check_state(&st, 4097, OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
+	check_eq(kvmpv_check_state(&st, 4097, OFFERED, true), -KVMPV_EBADMSG);
 	/* st.size has 32 bits, the argument 64 */
-	check_eq(kvmpv_check_state(&st, 4096 + (1ull << 32), OFFERED), -KVMPV_EBADMSG);
-	check_eq(kvmpv_check_state(&st, 4096, 0), -KVMPV_EOPNOTSUPP);
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE), 0);
+	check_eq(kvmpv_check_state(&st, 4096 + (1ull << 32), OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, 0, true), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE, true), 0);
 	st.features_accepted = OFFERED;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE, true), -KVMPV_EOPNOTSUPP);
 	st.features_accepted = 1ull << 63 | KVMPV_F_CR3_CACHE;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EOPNOTSUPP);
 	/* without the cache there is neither a table nor a window */
 	st.features_accepted = KVMPV_F_LOAD_CR3;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
 	st.table_gpa = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
 	st.nr_windows = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
 	memset(st.window, 0, sizeof(st.window));
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
 	st.nr_windows = 1;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
 	st.nr_windows = 0;
 	st.table_gpa = 0x5000;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
 	st.features_accepted = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_ENODATA);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_ENODATA);
+}
+
+/* A CPU without CR3 targets: the cache is refused with a reason of its own. */
+static void state_without_targets(void)
+{
+	struct kvmpv_state st = good_state();
+
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_ENXIO);
+	st.features_accepted |= 1ull << 63;
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_ENXIO);
+	st.reserved0 = 1;
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_EBADMSG);
+	st.reserved0 = 0;
+	st.features_accepted = 1ull << 63 | KVMPV_F_LOAD_CR3;
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_EOPNOTSUPP);
+	st = (struct kvmpv_state){ .guest_version = 1, .size = 4096,
+				   .features_accepted = KVMPV_F_LOAD_CR3 };
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), 0);
 }
 
 /* Everything is wrong; put right in the order of the specification. */
@@ -417,17 +435,17 @@ static void state_order_of_checks(void)
 	st.reserved2[429] = 1;
 	st.features_accepted = KVMPV_F_FLUSH;
 	st.table_gpa = 1;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EPROTO);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EPROTO);
 	st.guest_version = 1;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
 	st.reserved2[429] = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EOPNOTSUPP);
 	st.features_accepted = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_ENODATA);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_ENODATA);
 	st.features_accepted = KVMPV_F_CR3_CACHE;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EINVAL);
 	st.table_gpa = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED), 0);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
 }
 
 /* check_windows() with windows given as start, commit, ...; ends at commit 0 */
@@ -699,6 +717,38 @@ static void flush_descriptor(void)
 	check_eq(flush_desc(0, LAST32 + 1, 1, 12, LAST32), -KVMPV_EINVAL);
 }
 
+static void load_cr3(void)
+{
+	unsigned int bit;
+
+	check_eq(kvmpv_check_load_cr3(0, 0), 0);
+	check_eq(kvmpv_check_load_cr3(0x1234567890123, KVMPV_LOAD_CR3_NOFLUSH), 0);
+	for (bit = 0; bit < 64; bit++) {
+		check_eq(kvmpv_check_load_cr3(1ull << bit, 0),
+			 bit == 10 || bit == 63 ? -KVMPV_EINVAL : 0);
+		check_eq(kvmpv_check_load_cr3(0, 1ull << bit), bit ? -KVMPV_EINVAL : 0);
+		check_eq(kvmpv_check_load_cr3(0, 1ull << bit | 1), bit ? -KVMPV_EINVAL : 0);
+	}
+}
+
+static void flush_mask(void)
+{
+	struct kvmpv_flush_vcpus desc;
+	u32 id, bit;
+
+	memset(&desc, 0xff, sizeof(desc));
+	for (id = 0; id < 5000; id++)
+		check_eq(kvmpv_in_mask(&desc, id), id < 4096);
+	check(!kvmpv_in_mask(&desc, ~0u));
+	check(!kvmpv_in_mask(&desc, 1u << 31));
+	for (bit = 0; bit < 4096; bit += 37) {
+		memset(&desc, 0, sizeof(desc));
+		((unsigned char *)desc.vcpu_mask)[bit / 8] = 1u << bit % 8;
+		for (id = 0; id < 4096; id++)
+			check_eq(kvmpv_in_mask(&desc, id), id == bit);
+	}
+}
+
 static bool range_is(const struct kvmpv_range *r, u64 va, u32 pages, u32 shift)
 {
 	return r->va == va && r->pages == pages && r->shift == shift;
@@ -759,6 +809,33 @@ static void flushes_ranges(void)
 	check(todo.all);
 }
 
+/* What is the current CR3's of the caller is everything's of another vCPU. */
+static void flushes_of_others(void)
+{
+	struct kvmpv_flush_vcpus desc = { .va = 0x1000, .pages = 2, .stride_shift = 12 };
+	struct kvmpv_flushes todo = {};
+
+	kvmpv_flushes_queue(&todo, &desc);
+	check(!todo.all && todo.nr == 1 && range_is(&todo.range[0], 0x1000, 2, 12));
+	desc.scope = KVMPV_FLUSH_USER;
+	desc.pages = 0;
+	kvmpv_flushes_queue(&todo, &desc);
+	check(todo.all);
+	desc.scope = 0;
+	desc.pages = 1;
+	kvmpv_flushes_queue(&todo, &desc);
+	check(todo.all);
+	todo = (struct kvmpv_flushes){};
+	desc.scope = KVMPV_FLUSH_ALL;
+	kvmpv_flushes_queue(&todo, &desc);
+	check(todo.all);
+	todo = (struct kvmpv_flushes){};
+	desc.scope = 0;
+	desc.pages = 65;
+	kvmpv_flushes_queue(&todo, &desc);
+	check(todo.all);
+}
+
 static const struct {
 	const char *text;
 	void (*run)(void);
@@ -779,6 +856,7 @@ static const struct {
 	{ "size: exactly a page", size_argument },
 	{ "state: every bit of every byte", state_every_byte },
 	{ "state: versions, sizes, features", state_values },
+	{ "state: without CR3 targets", state_without_targets },
 	{ "state: order of checks", state_order_of_checks },
 	{ "windows: start exclusive, commit inclusive", windows_boundaries },
 	{ "windows: may touch, not overlap", windows_that_touch },
@@ -787,6 +865,7 @@ static const struct {
 	{ "windows: 1 to 32, the others zero", windows_number },
 	{ "windows: at both ends of the address space", windows_at_the_ends },
 	{ "windows: none registered", no_windows_yet },
+	{ "load: every bit of cr3 and flags", load_cr3 },
 	{ "flush: exactly one scope", flush_scope },
 	{ "flush: strides of 4 KiB, 2 MiB, 1 GiB", range_strides },
 	{ "flush: ranges end within the caller's addresses", range_ends },
@@ -795,6 +874,8 @@ static const struct {
 	{ "release: 1 to 64 addresses in one page", release },
 	{ "flush: 64 pages, then all", flushes_pages },
 	{ "flush: 4 ranges, then all", flushes_ranges },
+	{ "flush: what others are asked for", flushes_of_others },
+	{ "flush: vCPUs 0 to 4095 of the mask", flush_mask },
 };
 
 int main(void)

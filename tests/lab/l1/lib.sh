@@ -3,12 +3,16 @@
 # host. One line of output in ten thousand is looked at by a person, every one of them by "run".
 # shellcheck shell=dash
 #
-# From /lab/env: MACHINE (vmx or svm), HOST_SERIES (6.1 or 6.12), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS. What has a default
-# here is set by ../../hardware, which uses these functions on a real host.
+# From /lab/env: MACHINE (vmx or svm), HOST_SERIES (6.1 or 6.12), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS,
+# HOST_DEBUG (1: KASAN, lockdep and the like in the host's kernel). What has a default here is set by
+# ../../hardware, which uses these functions on a real host.
 
 RUN=${RUN:-/run/lab}
 SYS=${SYS:-/sys}
 PROC=${PROC:-/proc}
+HOST_DEBUG=${HOST_DEBUG:-0}
+# A host that watches itself is slower.
+SLOW=$((HOST_DEBUG ? 6 : 1))
 CR=$(printf '\r')
 mkdir -p "$RUN"
 
@@ -40,18 +44,36 @@ scenario_end() {
 		[ -e "$pid_file" ] || continue
 		guest_kill "$(basename "$pid_file" .pid)"
 	done
+	[ "$HOST_DEBUG" = 0 ] || debug_clean
 	say "done"
 }
 
 # dmesg_clean: neither the host kernel nor QEMU has complained.
 dmesg_clean() {
 	dmesg >"$RUN"/dmesg
-	if grep -hE 'WARNING:|BUG:|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error' \
+	if grep -hE 'WARNING:|BUG:|INFO: trying to register|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error' \
 		"$RUN"/dmesg "$RUN"/qemu.log >"$RUN"/bad 2>/dev/null; then
 		not_ok "logs of host kernel and QEMU are clean" "$(head -n 1 "$RUN"/bad)"
 		tail -n 40 "$RUN"/dmesg "$RUN"/qemu.log
 	else
 		ok "logs of host kernel and QEMU are clean"
+	fi
+}
+
+# debug_clean: on a kernel that watches itself, nothing was reported to the end, nothing was left behind in
+# memory, and it still watches: lockdep stops at its first report, also at one from before init.
+debug_clean() {
+	dmesg_clean
+	check "lockdep is on" grep -q 'debug_locks: *1$' /proc/lockdep_stats
+	# What is younger than five seconds is not told.
+	sleep 6
+	check "kmemleak scans" sh -c 'for _ in 1 2; do echo scan >/sys/kernel/debug/kmemleak || exit; done'
+	cat /sys/kernel/debug/kmemleak >"$RUN"/leaks
+	if [ -s "$RUN"/leaks ]; then
+		not_ok "no memory leaks" "$(grep -c '^unreferenced' "$RUN"/leaks) objects"
+		head -n 100 "$RUN"/leaks
+	else
+		ok "no memory leaks"
 	fi
 }
 
@@ -120,7 +142,7 @@ guest_alive() {
 
 # guest_read NAME SECONDS: next line of the guest's serial console, in LINE and in the log.
 guest_read() {
-	read_left=$2
+	read_left=$(($2 * SLOW))
 	while :; do
 		# shellcheck disable=SC3045 # busybox has -t
 		if IFS= read -r -t 2 LINE <"$RUN/$1.out"; then
@@ -134,7 +156,7 @@ guest_read() {
 			return 1
 		fi
 		if [ $read_left -le 0 ]; then
-			say "note: guest $1 wrote nothing for $2 s"
+			say "note: guest $1 wrote nothing for $(($2 * SLOW)) s"
 			return 1
 		fi
 	done
@@ -164,7 +186,7 @@ guest_sh() {
 
 # guest_wait NAME SECONDS: until its QEMU has ended.
 guest_wait() {
-	wait_left=$2
+	wait_left=$(($2 * SLOW))
 	while guest_alive "$1"; do
 		[ "$wait_left" -gt 0 ] || return 1
 		sleep 1
