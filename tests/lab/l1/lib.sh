@@ -252,6 +252,17 @@ hostile() {
 	check "$group: all $cases cases told" [ "$cases" = "$total" -a "$cases" != 0 ]
 }
 
+# --- the small guest
+
+# tiny MODE [OPTION...]: its checks and notes; all it has written is in $RUN/tiny. ../tiny/README.md
+tiny() {
+	command tiny "$@" >"$RUN"/tiny 2>&1
+	tiny_status=$?
+	sed -n 's/^\(ok - \|not ok - \|note: \|cost: \)/LAB: &/p' "$RUN"/tiny | sed 's/^LAB: cost: /LAB: note: cost: /'
+	grep -q '^\(not \)\?ok - ' "$RUN"/tiny || not_ok "tiny $*" "it ended without a word: $tiny_status"
+	return $tiny_status
+}
+
 # --- measuring
 
 EVENTS=$SYS/kernel/tracing/events/kvm
