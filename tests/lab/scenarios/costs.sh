@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2016 # check takes awk programs
+# What a guest can make the host do with one call, and what a registration leaves behind.
+MANY=${MANY:-20}
+COUNT=${COUNT:-10}
+
+# kvmpv_sums: kmalloc and kfree of ours: "SIZE ALLOCATED CALLS" and "freed - CALLS"
+kvmpv_sums() {
+	sed -n 's/^{ call_site:.* kvmpv_.*, bytes_req: *\([0-9]*\), bytes_alloc: *\([0-9]*\) } hitcount: *\([0-9]*\).*/\1 \2 \3/p' \
+		/sys/kernel/tracing/events/kmem/kmalloc/hist
+	sed -n 's/^{ call_site:.* kvmpv_.* hitcount: *\([0-9]*\).*/freed - \1/p' /sys/kernel/tracing/events/kmem/kfree/hist
+}
+
+slab() { awk '$1 == "Slab:" { print $2 }' /proc/meminfo; }
+
+kvm_load ours
+tiny many -c 2
+before=$(slab)
+echo 'hist:keys=call_site.sym,bytes_req,bytes_alloc:size=4096' >/sys/kernel/tracing/events/kmem/kmalloc/trigger
+echo 'hist:keys=call_site.sym:size=4096' >/sys/kernel/tracing/events/kmem/kfree/trigger
+tiny many -c "$MANY"
+kvmpv_sums >"$RUN"/sums
+echo '!hist:keys=call_site.sym,bytes_req,bytes_alloc:size=4096' >/sys/kernel/tracing/events/kmem/kmalloc/trigger
+echo '!hist:keys=call_site.sym:size=4096' >/sys/kernel/tracing/events/kmem/kfree/trigger
+after=$(slab)
+say "note: our kmalloc (asked, got, times) and kfree: $(tr '\n' ';' <"$RUN"/sums)"
+# Two for each REGISTER: the copy of para_state, freed at once, and what is kept.
+check "$((64 * MANY)) registrations of 64 vCPUs: all that was allocated is freed" \
+	awk -v want=$((2 * 64 * MANY)) '$1 == "freed" { freed += $3; next } { got += $3 }
+		END { exit !(got >= want && got == freed) }' "$RUN"/sums
+check "a registration keeps less than a KiB" \
+	awk '$1 != "freed" && $1 != 4096 { n++; bad += $2 > 1024 } END { exit !(n && !bad) }' "$RUN"/sums
+check "slabs have not grown: $before KiB, $after KiB" [ $((after - before)) -le 256 ]
+check "as many ended as began" \
+	[ "$(cat /sys/kernel/debug/kvm_paravirt_host/registered)" = "$(cat /sys/kernel/debug/kvm_paravirt_host/unregistered)" ]
+
+tiny cost -c "$COUNT"
+tiny cost -c "$COUNT" -n 64
+kvm_unload
+dmesg_clean
