@@ -34,6 +34,20 @@ check "slabs have not grown: $before KiB, $after KiB" [ $((after - before)) -le 
 check "as many ended as began" \
 	[ "$(cat /sys/kernel/debug/kvm_paravirt_host/registered)" = "$(cat /sys/kernel/debug/kvm_paravirt_host/unregistered)" ]
 
+# The host's text is patched once a second at most, however often one vCPU registers.
+probe=/sys/kernel/tracing/events/kprobes/kvmpv_key
+echo 'p:kvmpv_key jump_label_update key=%di:u64' >/sys/kernel/tracing/kprobe_events
+echo 'hist:keys=key' >$probe/trigger
+echo 1 >$probe/enable
+began=$(date +%s)
+tiny many -n 1 -c 200
+most=$((2 * ($(date +%s) - began + 2)))
+patched=$(sed -n 's/.*hitcount: *\([0-9]*\).*/\1/p' $probe/hist | sort -n | tail -n 1)
+check "200 registrations in a loop: a key was switched ${patched:-0} times, at most $most" \
+	[ "${patched:-0}" -ge 1 -a "${patched:-0}" -le $most ]
+echo 0 >$probe/enable
+echo '!hist:keys=key' >$probe/trigger
+
 tiny cost -c "$COUNT"
 tiny cost -c "$COUNT" -n 64
 kvm_unload
