@@ -23,6 +23,8 @@
 #define CR3_TAG		(1ul << KVMPV_CR3_TAG_BIT)
 #define PTE_P		1ul
 #define PTE_W		2ul
+#define PTE_A		0x20ul
+#define PTE_D		0x40ul
 #define PTE_G		0x100ul
 
 /* Of a vCPU; entry.S knows the first two. */
