@@ -234,19 +234,28 @@ void note_edits(u64 gens[NR_SPACES][NR_SLOTS])
 			gens[i][j] = generation[i][j];
 }
 
+/* Another vCPU may do that, too. */
+void raise_must(struct cpu *c, u64 space, u64 slot, u64 gen)
+{
+	u64 *must = &c->must[space][slot], was = __atomic_load_n(must, __ATOMIC_SEQ_CST);
+
+	while (was < gen && !__atomic_compare_exchange_n(must, &was, gen, 0, __ATOMIC_SEQ_CST,
+							 __ATOMIC_SEQ_CST))
+		;
+}
+
 void flushed_space(struct cpu *c, u64 space, u64 gens[NR_SPACES][NR_SLOTS])
 {
 	u64 j;
 
 	for (j = 0; j < NR_SLOTS; j++)
-		if (c->must[space][j] < gens[space][j])
-			c->must[space][j] = gens[space][j];
+		raise_must(c, space, j, gens[space][j]);
 }
 
 /* The vCPU runs on space: is it what its slot shows, and not too old? */
 void check_slot(struct cpu *c, u64 space, u64 slot)
 {
-	u64 must = c->must[space][slot];
+	u64 must = __atomic_load_n(&c->must[space][slot], __ATOMIC_SEQ_CST);
 	u64 v = *(volatile u64 *)(SLOT_VA(slot) + MAGIC_OFFSET);
 
 	counters(c)->checks++;
@@ -397,8 +406,7 @@ void flush_current(struct cpu *c, u64 slot, u64 how)
 		c->flushed[i] = n[i];
 		flushed_space(c, i, gens);
 	}
-	if (c->must[c->space][slot] < gens[c->space][slot])
-		c->must[c->space][slot] = gens[c->space][slot];
+	raise_must(c, c->space, slot, gens[c->space][slot]);
 }
 
 /* --- the start */
