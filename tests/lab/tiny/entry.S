@@ -68,6 +68,7 @@ trampoline_end:
 /* --- exceptions */
 
 	.globl stubs
+	.balign 16
 stubs:
 .set vector, 0
 .rept 32

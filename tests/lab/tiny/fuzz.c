@@ -202,14 +202,14 @@ static void check_result(struct cpu *c, u64 nr, long r)
 /* LOAD_CR3 of whatever looks like a CR3. */
 static void wild_load(struct cpu *c)
 {
-	u64 gens[NR_SPACES][NR_SLOTS], space = pick(c, NR_SPACES), cr3 = space_cr3(space), n;
+	u64 gens[NR_SPACES][NR_SLOTS], space = pick(c, NR_SPACES), cr3 = space_cr3(c, space), n;
 	u64 flags = pick(c, 8) ? pick(c, 2) : wild_number(c);
 	long r;
 
 	switch (pick(c, 8)) {
 	case 0:
 		/* PWT, PCD; with PCIDE it is a PCID that has not been flushed. */
-		cr3 |= read_cr4() & CR4_PCIDE ? 0 : 8ul << pick(c, 2);
+		cr3 |= c->pcide ? 0 : 8ul << pick(c, 2);
 		flags = 0;
 		break;
 	case 1:
@@ -409,7 +409,7 @@ static void forge(struct cpu *c)
 	__atomic_fetch_add(&forged[who], 1, __ATOMIC_SEQ_CST);
 	while (n--) {
 		i = pick(c, KVMPV_NR_ENTRIES);
-		cr3 = gpa(spaces[pick(c, NR_SPACES)].pml4) | (read_cr4() & CR4_PCIDE ? 1 + pick(c, 8) : 0);
+		cr3 = gpa(spaces[pick(c, NR_SPACES)].pml4) | (c->pcide ? 1 + pick(c, 8) : 0);
 		switch (pick(c, 4)) {
 		case 0:
 			t->entry[i].guest_cr3 = cr3;
@@ -522,15 +522,16 @@ static void flush_others(struct cpu *c)
 
 static void toggle_pcid(struct cpu *c)
 {
-	u64 cr4 = read_cr4(), i;
 	u32 a, b, cx, d;
+	u64 i;
 
 	cpuid(1, &a, &b, &cx, &d);
 	if (!(cx >> 17 & 1))
 		return;
-	if (!(cr4 & CR4_PCIDE))
+	if (!c->pcide)
 		write_cr3(read_cr3() & ~0xffful);
-	write_cr4(cr4 ^ CR4_PCIDE);
+	write_cr4(read_cr4() ^ CR4_PCIDE);
+	c->pcide ^= 1;
 	/* The spaces have other CR3 values now. */
 	for (i = 0; i < NR_SPACES; i++)
 		c->flushed[i] = ~0ul;
@@ -540,9 +541,9 @@ static void toggle_pcid(struct cpu *c)
 /* With PCIDE, as a guest without kvm-paravirt does. */
 static int move_noflush(struct cpu *c, u64 space)
 {
-	if (pick(c, 16) || c->flushed[space] != edits[space] || !(read_cr4() & CR4_PCIDE))
+	if (pick(c, 16) || c->flushed[space] != edits[space] || !c->pcide)
 		return 0;
-	write_cr3(space_cr3(space) | CR3_NOFLUSH);
+	write_cr3(space_cr3(c, space) | CR3_NOFLUSH);
 	c->space = space;
 	counters(c)->moves++;
 	return 1;
@@ -619,7 +620,7 @@ static void operation(struct cpu *c)
 		interrupt(other(c), 0x400);	/* NMI */
 		break;
 	case 30:
-		if (!(read_cr4() & CR4_PCIDE)) {
+		if (!c->pcide) {
 			counters(c)->trips++;
 			trip(pick(c, 3), KVMPV_HC_BASE + pick(c, 10), wild_number(c), wild_number(c));
 		}
@@ -657,7 +658,7 @@ void fuzz(struct cpu *c)
 		find_space(c);
 		for (i = 0; i < NR_SLOTS; i++)
 			check_slot(c, c->space, i);
-		if (c->op % 4 == 0 && (read_cr3() & ~0x18ul) != space_cr3(c->space))
-			fail(c, "CR3 reads as another one", space_cr3(c->space), read_cr3());
+		if (c->op % 4 == 0 && (read_cr3() & ~0x18ul) != space_cr3(c, c->space))
+			fail(c, "CR3 reads as another one", space_cr3(c, c->space), read_cr3());
 	}
 }

@@ -34,6 +34,7 @@ struct cpu {
 	u64 vector;		/* of the last exception in guarded() */
 	u64 forged_seen;	/* forgeries of its table that were mended */
 	u64 cached;		/* CR3_CACHE was accepted */
+	u64 pcide;		/* CR4.PCIDE: reading CR4 is an exit */
 	u64 gdt[6], tss[14];
 	/* The oldest generation that this vCPU may still see. */
 	u64 must[NR_SPACES][NR_SLOTS];
@@ -72,7 +73,7 @@ long guarded(void *fn, u64 a, u64 b, u64 c);
 /* guest.c */
 void fail(struct cpu *c, const char *text, u64 want, u64 got) __attribute__((noreturn));
 long call(struct cpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3);
-u64 space_cr3(u64 space);
+u64 space_cr3(struct cpu *c, u64 space);
 long do_register(struct cpu *c);
 void load(struct cpu *c, u64 space);
 void move(struct cpu *c, u64 space);

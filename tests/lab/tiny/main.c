@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 	vm_run(&vm);
 	if (modes[i].mode == MODE_FUZZ)
 		start_neighbour(seed);
-	while (!vm_wait(&vm, 2000)) {
+	while (!vm_wait(&vm, 500)) {
 		if (now() > start + seconds) {
 			print_counters(&vm, modes[i].name);
 			die("%s: not done after %u s of the host's", modes[i].name, seconds);
