@@ -92,7 +92,7 @@ static void make_dirty(struct cpu *c)
 	u64 s, t;
 
 	for (s = 0; s < 4; s++) {
-		write_cr3(space_cr3(s));
+		write_cr3(space_cr3(c, s));
 		for (t = 0; t < BIG; t++) {
 			*(volatile u64 *)&big_pt[t][0] = gpa(scratch) | PTE_P | PTE_W;
 			*(volatile u64 *)BIG_VA(t) = t;
@@ -187,17 +187,17 @@ void cost(struct cpu *c)
 		MEASURE(c, "CPUID, an exit that does nothing", cpuid(0, &a, &b, &cx, &d));
 		MEASURE(c, "INVLPG", invlpg(BIG_VA(0)));
 		MEASURE(c, "MOV to CR3, same", write_cr3(read_cr3()));
-		MEASURE(c, "MOV to CR3, another", write_cr3(space_cr3(4 + pick(c, 4))));
+		MEASURE(c, "MOV to CR3, another", write_cr3(space_cr3(c, 4 + pick(c, 4))));
 		MEASURE(c, "MOV to CR4, PGE toggled", write_cr4(read_cr4() ^ CR4_PGE));
 		MEASURE(c, "PROBE", call(c, KVMPV_HC_PROBE, 1, 0, 0, 0));
 		MEASURE(c, "FEATURES", call(c, KVMPV_HC_FEATURES, 0, 0, 0, 0));
 		MEASURE(c, "REGISTER with FEATURES", do_register(c));
 		MEASURE(c, "REGISTER, refused", call(c, KVMPV_HC_REGISTER, 0, 4096, 0, 0));
 		MEASURE(c, "LOAD_CR3, no flush, recent",
-			call(c, KVMPV_HC_LOAD_CR3, space_cr3(2), KVMPV_LOAD_CR3_NOFLUSH, 0, 0));
+			call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, 2), KVMPV_LOAD_CR3_NOFLUSH, 0, 0));
 		MEASURE(c, "LOAD_CR3, no flush, not kept",
-			call(c, KVMPV_HC_LOAD_CR3, space_cr3(4 + pick(c, 4)), KVMPV_LOAD_CR3_NOFLUSH, 0, 0));
-		MEASURE(c, "LOAD_CR3, recent", call(c, KVMPV_HC_LOAD_CR3, space_cr3(2), 0, 0, 0));
+			call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, 4 + pick(c, 4)), KVMPV_LOAD_CR3_NOFLUSH, 0, 0));
+		MEASURE(c, "LOAD_CR3, recent", call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, 2), 0, 0, 0));
 		MEASURE(c, "FLUSH USER", call(c, KVMPV_HC_FLUSH, KVMPV_FLUSH_USER, 0, 0, 0));
 		MEASURE(c, "FLUSH ALL", call(c, KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0, 0));
 		MEASURE(c, "FLUSH_RANGE, 64 page tables",

@@ -68,6 +68,7 @@ trampoline_end:
 /* --- exceptions */
 
 	.globl stubs
+	.balign 16
 stubs:
 .set vector, 0
 .rept 32
@@ -204,11 +205,13 @@ linger_commit:
 /*
  * long crooked(what, address, value): exits, faults and a MOV to CR3 of any
  * value in a window, against the rules. The host sets RIP back at each, skips
- * or not, and the count in %rcx ends it.
+ * or not, and the count in %r10 ends it.
  */
 	.globl crooked, crooked_start, crooked_commit
 crooked:
-	movl	$3, %ecx
+	movq	%rbx, %r8
+	movl	$3, %r10d
+	movq	%rdx, %r11
 crooked_start:
 	nop
 	nop
@@ -216,7 +219,7 @@ crooked_start:
 	nop
 	nop
 	nop
-	subl	$1, %ecx
+	subl	$1, %r10d
 	js	9f
 	cmpl	$1, %edi
 	je	1f
@@ -227,24 +230,19 @@ crooked_start:
 	cmpl	$4, %edi
 	je	4f
 	jmp	crooked_commit
-1:	pushq	%rbx
-	pushq	%rcx
-	xorl	%eax, %eax
+1:	xorl	%eax, %eax
 	cpuid
-	popq	%rcx
-	popq	%rbx
 	jmp	crooked_commit
-2:	pushq	%rdx
-	movl	$PORT_NOP, %edx
+2:	movl	$PORT_NOP, %edx
 	outb	%al, %dx
-	popq	%rdx
 	jmp	crooked_commit
 3:	movb	(%rsi), %al
 	jmp	crooked_commit
 4:	movb	%al, (%rsi)
 crooked_commit:
-	movq	%rdx, %cr3
-9:	xorl	%eax, %eax
+	movq	%r11, %cr3
+9:	movq	%r8, %rbx
+	xorl	%eax, %eax
 	ret
 
 /*

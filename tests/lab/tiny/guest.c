@@ -164,9 +164,9 @@ long do_register(struct cpu *c)
 
 /* --- address spaces */
 
-u64 space_cr3(u64 space)
+u64 space_cr3(struct cpu *c, u64 space)
 {
-	return gpa(spaces[space].pml4) | (read_cr4() & CR4_PCIDE ? space + 1 : 0);
+	return gpa(spaces[space].pml4) | (c->pcide ? space + 1 : 0);
 }
 
 u64 space_of(u64 cr3)
@@ -234,19 +234,28 @@ void note_edits(u64 gens[NR_SPACES][NR_SLOTS])
 			gens[i][j] = generation[i][j];
 }
 
+/* Another vCPU may do that, too. */
+void raise_must(struct cpu *c, u64 space, u64 slot, u64 gen)
+{
+	u64 *must = &c->must[space][slot], was = __atomic_load_n(must, __ATOMIC_SEQ_CST);
+
+	while (was < gen && !__atomic_compare_exchange_n(must, &was, gen, 0, __ATOMIC_SEQ_CST,
+							 __ATOMIC_SEQ_CST))
+		;
+}
+
 void flushed_space(struct cpu *c, u64 space, u64 gens[NR_SPACES][NR_SLOTS])
 {
 	u64 j;
 
 	for (j = 0; j < NR_SLOTS; j++)
-		if (c->must[space][j] < gens[space][j])
-			c->must[space][j] = gens[space][j];
+		raise_must(c, space, j, gens[space][j]);
 }
 
 /* The vCPU runs on space: is it what its slot shows, and not too old? */
 void check_slot(struct cpu *c, u64 space, u64 slot)
 {
-	u64 must = c->must[space][slot];
+	u64 must = __atomic_load_n(&c->must[space][slot], __ATOMIC_SEQ_CST);
 	u64 v = *(volatile u64 *)(SLOT_VA(slot) + MAGIC_OFFSET);
 
 	counters(c)->checks++;
@@ -264,10 +273,10 @@ static void flushing(struct cpu *c, u64 space, int by_call)
 	u64 gens[NR_SPACES][NR_SLOTS], n = edits[space];
 
 	note_edits(gens);
-	if (by_call && !call(c, KVMPV_HC_LOAD_CR3, space_cr3(space), 0, 0, 0)) {
+	if (by_call && !call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, space), 0, 0, 0)) {
 		counters(c)->misses++;
 	} else {
-		write_cr3(space_cr3(space));
+		write_cr3(space_cr3(c, space));
 		counters(c)->moves++;
 	}
 	c->space = space;
@@ -291,15 +300,15 @@ void load(struct cpu *c, u64 space)
 		return;
 	}
 	if (c->cached) {
-		r = pick(c, 8) ? lookup(&tables[c->id], space_cr3(space)) :
-				 linger(&tables[c->id], space_cr3(space), 1 << pick(c, 12));
+		r = pick(c, 8) ? lookup(&tables[c->id], space_cr3(c, space)) :
+				 linger(&tables[c->id], space_cr3(c, space), 1 << pick(c, 12));
 		if (r) {
 			c->space = space;
 			counters(c)->hits++;
 			return;
 		}
 	}
-	r = call(c, KVMPV_HC_LOAD_CR3, space_cr3(space), KVMPV_LOAD_CR3_NOFLUSH, 0, 0);
+	r = call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, space), KVMPV_LOAD_CR3_NOFLUSH, 0, 0);
 	if (!r) {
 		c->space = space;
 		counters(c)->misses++;
@@ -317,9 +326,9 @@ void load(struct cpu *c, u64 space)
 /* One of FLUSH_WAYS, so that this vCPU sees what was edited at slot of its space. */
 void flush_current(struct cpu *c, u64 slot, u64 how)
 {
-	u64 gens[NR_SPACES][NR_SLOTS], n[NR_SPACES], i, va = SLOT_VA(slot), cr4 = read_cr4();
+	u64 gens[NR_SPACES][NR_SLOTS], n[NR_SPACES], i, va = SLOT_VA(slot), cr4;
 	struct kvmpv_flush_vcpus *desc = (void *)(scratch + PAGE_SIZE * (c->id % 16));
-	struct { u64 pcid, va; } inv = { read_cr3() & 0xfff, va };
+	struct { u64 pcid, va; } inv = { space_cr3(c, c->space) & 0xfff, va };
 	int all = 0, whole = 0, invpcid = 0;
 	u32 a, b, cx, d;
 	long r = 0;
@@ -337,10 +346,11 @@ void flush_current(struct cpu *c, u64 slot, u64 how)
 		invlpg(va);
 		break;
 	case 1:
-		write_cr3(space_cr3(c->space));
+		write_cr3(space_cr3(c, c->space));
 		whole = 1;
 		break;
 	case 2:
+		cr4 = read_cr4();
 		write_cr4(cr4 ^ CR4_PGE);
 		write_cr4(cr4);
 		all = 1;
@@ -379,7 +389,7 @@ void flush_current(struct cpu *c, u64 slot, u64 how)
 		if (invpcid)
 			asm volatile("invpcid %0, %1" : : "m" (inv), "r" (2ul) : "memory");
 		else
-			write_cr3(space_cr3(c->space));
+			write_cr3(space_cr3(c, c->space));
 		all = invpcid;
 		whole = 1;
 		break;
@@ -387,6 +397,7 @@ void flush_current(struct cpu *c, u64 slot, u64 how)
 	if (r) {
 		if (r != -KVMPV_ENOSYS)
 			fail(c, "a flush call with good arguments", 0, r);
+		cr4 = read_cr4();
 		write_cr4(cr4 ^ CR4_PGE);
 		write_cr4(cr4);
 		all = 1;
@@ -397,8 +408,7 @@ void flush_current(struct cpu *c, u64 slot, u64 how)
 		c->flushed[i] = n[i];
 		flushed_space(c, i, gens);
 	}
-	if (c->must[c->space][slot] < gens[c->space][slot])
-		c->must[c->space][slot] = gens[c->space][slot];
+	raise_must(c, c->space, slot, gens[c->space][slot]);
 }
 
 /* --- the start */
@@ -436,7 +446,7 @@ void boot(u64 id)
 	c->self = c;
 	c->id = id;
 	c->guard = 0;
-	c->cached = 0;
+	c->cached = c->pcide = 0;
 	c->space = NR_SPACES;
 	/* A vCPU that was reset has nothing cached, and nothing to flush either. */
 	for (i = 0; i < NR_SPACES; i++)

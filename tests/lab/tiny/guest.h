@@ -6,7 +6,7 @@
 #include "tiny.h"
 #include "kvm_paravirt.h"
 
-#define NR_SPACES	8	/* of each two are the other vCPU's, and kept in no cache */
+#define NR_SPACES	8	/* twice what KVM keeps roots of */
 #define NR_SLOTS	4	/* pages that each space maps at SLOT_VA() */
 #define SLOT_VA(s)	(0x8000000000 + (u64)(s) * 4096)
 #define PAGE_SIZE	4096
@@ -16,7 +16,6 @@
 #define GUARD_EXCEPTION	0x1000
 #define NO_CR3		(1ul << 60)	/* reserved bit: no CR3 value */
 
-#define CR0_PG		0x80000000ul
 #define CR4_PGE		0x80ul
 #define CR4_PCIDE	0x20000ul
 #define CR3_NOFLUSH	(1ul << 63)
@@ -37,6 +36,7 @@ struct cpu {
 	u64 vector;		/* of the last exception in guarded() */
 	u64 forged_seen;	/* forgeries of its table that were mended */
 	u64 cached;		/* CR3_CACHE was accepted */
+	u64 pcide;		/* CR4.PCIDE: reading CR4 is an exit */
 	u64 gdt[6], tss[14];
 	/* The oldest generation that this vCPU may still see. */
 	u64 must[NR_SPACES][NR_SLOTS];
@@ -75,13 +75,13 @@ long guarded(void *fn, u64 a, u64 b, u64 c);
 /* guest.c */
 void fail(struct cpu *c, const char *text, u64 want, u64 got) __attribute__((noreturn));
 long call(struct cpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3);
-u64 space_cr3(u64 space);
+u64 space_cr3(struct cpu *c, u64 space);
 long do_register(struct cpu *c);
-long register_and_check(struct cpu *c);
 void load(struct cpu *c, u64 space);
 void move(struct cpu *c, u64 space);
 void edit(struct cpu *c, u64 space, u64 slot);
 void note_edits(u64 gens[NR_SPACES][NR_SLOTS]);
+void raise_must(struct cpu *c, u64 space, u64 slot, u64 gen);
 void flushed_space(struct cpu *c, u64 space, u64 gens[NR_SPACES][NR_SLOTS]);
 void check_slot(struct cpu *c, u64 space, u64 slot);
 u64 space_of(u64 cr3);

@@ -466,7 +466,8 @@ void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset)
 		vcpu_start(v);
 	IOCTL(v->fd, KVM_SET_SREGS, &copy.sregs);
 	IOCTL(v->fd, KVM_SET_REGS, &copy.regs);
-	IOCTL(v->fd, KVM_SET_XCRS, &copy.xcrs);
+	if (copy.xcrs.nr_xcrs)
+		IOCTL(v->fd, KVM_SET_XCRS, &copy.xcrs);
 	IOCTL(v->fd, KVM_SET_XSAVE, &copy.xsave);
 	IOCTL(v->fd, KVM_SET_LAPIC, &copy.lapic);
 	IOCTL(v->fd, KVM_SET_DEBUGREGS, &copy.debugregs);
