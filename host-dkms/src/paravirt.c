@@ -6,6 +6,7 @@
 #include <linux/debugfs.h>
 #include <linux/module.h>
 #include <linux/moduleparam.h>
+#include <linux/nospec.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
@@ -580,7 +581,10 @@ static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 		break;
 	}
 	if (!r) {
-		kvmpv_vendor_flush_queue(vcpu)->calls[nr - KVMPV_HC_FLUSH]++;
+		/* The number is the guest's, also while the CPU speculates. */
+		nr = array_index_nospec(nr - KVMPV_HC_FLUSH,
+					KVMPV_HC_LAST - KVMPV_HC_FLUSH + 1);
+		kvmpv_vendor_flush_queue(vcpu)->calls[nr]++;
 		kvmpv_called(vcpu);
 	}
 	return r;
@@ -613,35 +617,14 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
 	}
 }
 
-/**
- * kvmpv_hypercall() - exit handler of VMCALL and VMMCALL
- * @vcpu: the vCPU
- *
- * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
- * use, paravirt=0, or a nested guest has called, are KVM's.
- *
- * Context: exit handler, sleepable, SRCU held.
- * Return: as any exit handler.
- */
-int kvmpv_hypercall(struct kvm_vcpu *vcpu)
+/* One of our calls. Not inline: the frame of its arguments is not for others' calls. */
+static noinline int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 {
-	bool is64 = is_64_bit_hypercall(vcpu);
-	u64 nr = kvm_rax_read(vcpu), last = is64 ? ~0ull : (u32)~0;
 	u64 a[] = {
 		kvm_rbx_read(vcpu) & last, kvm_rcx_read(vcpu) & last,
 		kvm_rdx_read(vcpu) & last, kvm_rsi_read(vcpu) & last,
 	};
 	long ret;
-
-	nr &= last;
-	/*
-	 * A nested guest's call gets here if KVM, going by its number alone,
-	 * takes it for Hyper-V's TLB flush. It is not the one to say what the
-	 * outer guest has in use.
-	 */
-	if (nr < KVMPV_HC_BASE || nr > KVMPV_HC_LAST || !kvmpv_allowed ||
-	    is_guest_mode(vcpu) || kvmpv_foreign_hypercalls(vcpu))
-		return kvm_emulate_hypercall(vcpu);
 
 	if (kvmpv_vendor_cpl(vcpu))
 		ret = -KVMPV_EPERM;
@@ -654,6 +637,36 @@ int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 	kvm_rax_write(vcpu, ret & last);
 	++vcpu->stat.hypercalls;
 	return kvm_skip_emulated_instruction(vcpu);
+}
+
+/**
+ * kvmpv_hypercall() - exit handler of VMCALL and VMMCALL
+ * @vcpu: the vCPU
+ *
+ * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
+ * use, paravirt=0, or a nested guest has called, are KVM's.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: as any exit handler.
+ */
+int kvmpv_hypercall(struct kvm_vcpu *vcpu)
+{
+	u64 nr = kvm_rax_read(vcpu), last;
+
+	/* Others pay no more than this: the number is in EAX in every mode. */
+	if ((u32)nr - KVMPV_HC_BASE > KVMPV_HC_LAST - KVMPV_HC_BASE)
+		return kvm_emulate_hypercall(vcpu);
+	last = is_64_bit_hypercall(vcpu) ? ~0ull : (u32)~0;
+	nr &= last;
+	/*
+	 * A nested guest's call gets here if KVM, going by its number alone,
+	 * takes it for Hyper-V's TLB flush. It is not the one to say what the
+	 * outer guest has in use.
+	 */
+	if (nr > KVMPV_HC_LAST || !kvmpv_allowed || is_guest_mode(vcpu) ||
+	    kvmpv_foreign_hypercalls(vcpu))
+		return kvm_emulate_hypercall(vcpu);
+	return kvmpv_call(vcpu, nr, last);
 }
 
 static int kvmpv_stat_get(void *data, u64 *val)

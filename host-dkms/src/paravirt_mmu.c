@@ -9,6 +9,7 @@
  * have completed: by a "prefetch" fault, which never injects one into the guest.
  */
 #include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 
 #include "kvm_cache_regs.h"
@@ -167,6 +168,8 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	gpa_t page;
 	int r = kvmpv_check_release(gpa, nr);
 
+	/* A copy to the stack, as long as the guest says: also while the CPU speculates. */
+	nr = array_index_nospec(nr, KVMPV_RELEASE_MAX + 1);
 	if (!r)
 		r = kvmpv_read_buffer(vcpu, gpa, va, nr * sizeof(*va));
 	if (r)

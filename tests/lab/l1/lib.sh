@@ -30,7 +30,11 @@ GUEST_MACHINE=microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on
 say() { echo "LAB: $*"; }
 ok() { say "ok - $*"; }
 not_ok() { say "not ok - $1 # ${2:-}"; }
-rec() { say "rec $1"; }
+# Also kept, one a line, for what compares them.
+rec() {
+	say "rec $1"
+	echo "$1" >>"$RUN"/records
+}
 
 # check TEXT COMMAND...: ok if the command succeeds, not ok otherwise.
 check() {
@@ -270,6 +274,17 @@ hostile() {
 	check "$group: all $cases cases told" [ "$cases" = "$total" -a "$cases" != 0 ]
 }
 
+# --- the small guest
+
+# tiny MODE [OPTION...]: its checks and notes; all it has written is in $RUN/tiny. ../tiny/README.md
+tiny() {
+	command tiny "$@" >"$RUN"/tiny 2>&1
+	tiny_status=$?
+	sed -n 's/^\(ok - \|not ok - \|note: \|cost: \)/LAB: &/p' "$RUN"/tiny | sed 's/^LAB: cost: /LAB: note: cost: /'
+	grep -q '^\(not \)\?ok - ' "$RUN"/tiny || not_ok "tiny $*" "it ended without a word: $tiny_status"
+	return $tiny_status
+}
+
 # --- measuring
 
 EVENTS=$SYS/kernel/tracing/events/kvm
@@ -385,6 +400,7 @@ measure() {
 			guest_say "$1" ""
 			;;
 		"G: work="*) measured "$2" ;;
+		"G: least "*) rec "$fields,\"metric\":\"least_insns\",\"value\":${LINE#G: least }" ;;
 		"G: FAIL"*) not_ok "$2 guest" "$LINE" ;;
 		"G: done") return 0 ;;
 		esac
@@ -487,4 +503,35 @@ works() {
 	measure m "$works_config" 240
 	guest_wait m 60 || not_ok "$works_config guest powers off" "still there after 60 s"
 	kvm_unload
+}
+
+# --- guests that do not use the interface
+
+# storm CONFIG WORK...: what exits cost in guest "m", which runs "serve"; see guest/exits.c.
+storm() {
+	storm_config=$1
+	shift
+	guest_say m "item pass:insns; item null; for w in $*; do item \$w; done; echo G: done"
+	measure m "$storm_config" 240
+	guest_expect m 'G: rc=*' 60
+}
+
+# recorded CONFIG METRIC WORK
+recorded() {
+	sed -n "s/^\"work\":\"$3\",\"config\":\"$1\",.*\"metric\":\"$2\",\"value\":\([0-9.]*\)\$/\1/p" "$RUN"/records
+}
+
+# no_dearer TEXT CONFIG PER_THOUSAND WORK...: against config "stock". Exits an operation are rounded: a clock ticks.
+no_dearer() {
+	dearer_text=$1 dearer_config=$2 dearer_bar=$3
+	shift 3
+	for work; do
+		work=${work%%:*}
+		set -- "$(recorded stock exits_per_op "$work")" "$(recorded "$dearer_config" exits_per_op "$work")" \
+			"$(recorded stock least_insns "$work")" "$(recorded "$dearer_config" least_insns "$work")"
+		check "$dearer_text: $work: as many exits an operation, $1, $2" \
+			awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > 0.5 && int(a + 0.5) == int(b + 0.5)) }'
+		check "$dearer_text: $work: instructions within $dearer_bar/1000, $3, $4" \
+			awk -v a="$3" -v b="$4" -v bar="$dearer_bar" 'BEGIN { exit !(a > 0 && b > 0 && b - a <= a * bar / 1000) }'
+	done
 }

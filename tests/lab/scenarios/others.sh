@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2086 # STORM is a list of words
+# What a guest pays that does not use the interface: next to nothing while nobody does; beside one that
+# does, a test of a pointer per hook.
+# PARAMS=ept=1 or npt=1: for guests that nothing is offered.
+PARAMS=${PARAMS:-}
+STORM="cpuid:1000 pio:1000 uio:600 vmcall:1000 switch:600 fault:600"
+COUNT=/sys/kernel/debug/kvm_paravirt_host
+
+# sizes: of a vCPU, bytes, and a VM, bytes, whole pages.
+sizes() {
+	echo "$(awk '$1 == "kvm_vcpu" { print $4 }' /proc/slabinfo)" \
+		"$(awk '/ kvm_(dev_ioctl|create_vm|arch_alloc_vm)/ { print $2; exit }' /proc/vmallocinfo)"
+}
+
+# up CONFIG TEXT
+up() {
+	guest m nopti kvm_paravirt=0 lab=serve
+	check "$2 guest is up" guest_expect m 'G: ready' 120
+	storm "$1" $STORM
+}
+
+kvm_load stock $PARAMS
+up stock "stock module:"
+stock_sizes=$(sizes)
+guest_kill m
+kvm_unload
+
+kvm_load ours $PARAMS
+up ours "our module:"
+ours_sizes=$(sizes)
+guest n nopti kvm_paravirt=1 lab=serve
+check "a neighbour is up" guest_expect n 'G: ready' 120
+registered=1
+[ -z "$PARAMS" ] || registered=0
+check "vCPUs that have registered: $registered" grep -qx $registered $COUNT/registered
+storm beside $STORM
+check "none was unregistered" grep -qx 0 $COUNT/unregistered
+guest_kill n
+guest_kill m
+kvm_unload
+
+no_dearer "nobody registered" ours 2 $STORM
+no_dearer "beside a guest with kvm_paravirt=1" beside 10 $STORM
+say "note: bytes of a vCPU and a VM: stock module $stock_sizes, ours $ours_sizes"
+# shellcheck disable=SC2317 # called through check
+within() { [ $# = 4 ] && [ $(($3 - $1)) -le "$VCPU_BYTES" ] && [ "$4" = "$2" ]; }
+VCPU_BYTES=192
+check "a vCPU is at most $VCPU_BYTES bytes larger, a VM no page" within $stock_sizes $ours_sizes
+dmesg_clean

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The small guest: modes many and cost, and storm. */
+#include "guest.h"
+
+/* Registers and unregisters ctl->count times; every other vCPU goes away registered. */
+void many(struct cpu *c)
+{
+	u64 i;
+	long r;
+
+	for (c->op = 0; c->op < ctl->count; c->op++) {
+		seed(c);
+		counters(c)->op = c->op;
+		r = do_register(c);
+		if (r)
+			fail(c, "REGISTER", 0, r);
+		for (i = 0; i < 8; i++) {
+			load(c, pick(c, NR_SPACES));
+			check_slot(c, c->space, pick(c, NR_SLOTS));
+		}
+		if (c->op + 1 < ctl->count || c->id % 2) {
+			r = call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0);
+			if (r)
+				fail(c, "UNREGISTER", 0, r);
+		}
+	}
+}
+
+/*
+ * Switches between address spaces, edits and flushes them, checks all the time;
+ * registers again when the registration was lost. Until ctl->count operations,
+ * or for ever if that is 0.
+ */
+void storm(struct cpu *c)
+{
+	u64 slot, i;
+
+	do_register(c);
+	move(c, 0);
+	/* An interrupt is taken anywhere, in windows, too; there is no source of any. */
+	asm volatile("sti");
+	while (!ctl->count || c->op < ctl->count) {
+		seed(c);
+		counters(c)->op = ++c->op;
+		for (i = 0; i < 16; i++) {
+			load(c, pick(c, pick(c, 2) ? 3 : NR_SPACES));
+			check_slot(c, c->space, pick(c, NR_SLOTS));
+		}
+		slot = pick(c, NR_SLOTS) / ctl->vcpus * ctl->vcpus + c->id;
+		if (slot >= NR_SLOTS)
+			slot = c->id;
+		edit(c, pick(c, 2) ? c->space : pick(c, NR_SPACES), slot);
+		flush_current(c, slot, pick(c, FLUSH_WAYS));
+		check_slot(c, c->space, slot);
+	}
+}
+
+/* --- what calls cost */
+
+#define BIG	64	/* page tables of the address space that is costly to flush */
+
+static u64 big_pt[BIG][512] __attribute__((aligned(4096)));
+static u8 big_ram[BIG][PAGE_SIZE] __attribute__((aligned(4096)));
+static u64 big_pd[512] __attribute__((aligned(4096)));
+static u64 nr_costs;
+
+#define BIG_VA(t)	(0x8040000000ul + (u64)(t) * 0x200000)
+
+static void measured(const char *name, u64 cycles)
+{
+	volatile struct cost *m;
+	u64 i;
+
+	for (i = 0; i < nr_costs && ctl->cost[i].name != gpa(name); i++)
+		;
+	m = &ctl->cost[i];
+	if (i == nr_costs) {
+		nr_costs++;
+		m->name = gpa(name);
+		m->min = ~0ul;
+	}
+	m->calls++;
+	m->sum += cycles;
+	if (cycles < m->min)
+		m->min = cycles;
+	if (cycles > m->max)
+		m->max = cycles;
+}
+
+/* Page tables that were written to since they were synced, of all spaces. */
+static void make_dirty(struct cpu *c)
+{
+	u64 s, t;
+
+	for (s = 0; s < 4; s++) {
+		write_cr3(space_cr3(c, s));
+		for (t = 0; t < BIG; t++) {
+			*(volatile u64 *)&big_pt[t][0] = gpa(scratch) | PTE_P | PTE_W;
+			*(volatile u64 *)BIG_VA(t) = t;
+			*(volatile u64 *)&big_pt[t][0] = gpa(scratch + PAGE_SIZE) | PTE_P | PTE_W;
+			*(volatile u64 *)&big_pt[t][1] = gpa(scratch) | PTE_P | PTE_W;
+		}
+	}
+	c->space = 3;
+	/* What call() counts in: touched, so that no page fault is measured. */
+	counters(c)->calls = counters(c)->calls;
+}
+
+/*
+ * The most that a page table can cost KVM: 512 entries in use. All of one page: the list of who maps
+ * it is long, but not as long that KVM would empty it (RMAP_RECYCLE_THRESHOLD).
+ */
+static void make_full(struct cpu *c)
+{
+	u64 t, i;
+
+	make_dirty(c);
+	for (t = 0; t < BIG; t++)
+		for (i = 0; i < 512; i++)
+			*(volatile u64 *)&big_pt[t][i] = gpa(big_ram[t]) | PTE_P | PTE_W | PTE_A | PTE_D;
+	write_cr3(read_cr3());
+	for (t = 0; t < BIG; t++)
+		for (i = 0; i < 512; i++)
+			*(volatile u64 *)(BIG_VA(t) + i * PAGE_SIZE) = i;
+	for (t = 0; t < BIG; t++)
+		*(volatile u64 *)&big_pt[t][0] = gpa(scratch + PAGE_SIZE) | PTE_P | PTE_W;
+}
+
+#define MEASURE(c, name, what)		MEASURE_AFTER(make_dirty, c, name, what)
+#define MEASURE_AFTER(make, c, name, what)				\
+	do {								\
+		make(c);						\
+		then = rdtsc();						\
+		what;							\
+		measured(name, rdtsc() - then);				\
+	} while (0)
+
+static void cost_full(struct cpu *c, const u64 *vas)
+{
+	u64 then;
+
+	MEASURE_AFTER(make_full, c, "FLUSH ALL, 64 full page tables",
+		      call(c, KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0, 0));
+	MEASURE_AFTER(make_full, c, "MOV to CR4, PGE toggled, 64 full page tables",
+		      write_cr4(read_cr4() ^ CR4_PGE));
+	MEASURE_AFTER(make_full, c, "FLUSH_RANGE, 64 full page tables",
+		      call(c, KVMPV_HC_FLUSH_RANGE, BIG_VA(0), 64, 21, 0));
+	MEASURE_AFTER(make_full, c, "RELEASE, 64 full page tables",
+		      call(c, KVMPV_HC_RELEASE, gpa(vas), 64, 0, 0));
+}
+
+void cost(struct cpu *c)
+{
+	struct kvmpv_flush_vcpus *desc = (void *)scratch;
+	u64 *vas = (void *)(scratch + PAGE_SIZE), i, t, then;
+	u32 a, b, cx, d;
+
+	/* The others sleep: FLUSH_VCPUS has to look at them. */
+	if (c->id)
+		return;
+	for (t = 0; t < BIG; t++) {
+		big_pd[t] = gpa(big_pt[t]) | PTE_P | PTE_W;
+		vas[t] = (u64)big_pt[t];
+	}
+	for (i = 0; i < NR_SPACES; i++)
+		spaces[i].pdpt[1] = gpa(big_pd) | PTE_P | PTE_W;
+	desc = (void *)(scratch + 2 * PAGE_SIZE);
+	desc->scope = KVMPV_FLUSH_ALL;
+	desc->va = BIG_VA(0);
+	desc->pages = 64;
+	desc->stride_shift = 21;
+	for (i = 0; i < 64; i++)
+		desc->vcpu_mask[i] = ~0ul;
+	move(c, 0);
+	for (c->op = 0; c->op < ctl->count; c->op++) {
+		seed(c);
+		then = rdtsc();
+		measured("nothing", rdtsc() - then);
+		MEASURE(c, "CPUID, an exit that does nothing", cpuid(0, &a, &b, &cx, &d));
+		MEASURE(c, "INVLPG", invlpg(BIG_VA(0)));
+		MEASURE(c, "MOV to CR3, same", write_cr3(read_cr3()));
+		MEASURE(c, "MOV to CR3, another", write_cr3(space_cr3(c, 4 + pick(c, 4))));
+		MEASURE(c, "MOV to CR4, PGE toggled", write_cr4(read_cr4() ^ CR4_PGE));
+		MEASURE(c, "PROBE", call(c, KVMPV_HC_PROBE, 1, 0, 0, 0));
+		MEASURE(c, "FEATURES", call(c, KVMPV_HC_FEATURES, 0, 0, 0, 0));
+		MEASURE(c, "REGISTER with FEATURES", do_register(c));
+		MEASURE(c, "REGISTER, refused", call(c, KVMPV_HC_REGISTER, 0, 4096, 0, 0));
+		MEASURE(c, "LOAD_CR3, no flush, recent",
+			call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, 2), KVMPV_LOAD_CR3_NOFLUSH, 0, 0));
+		MEASURE(c, "LOAD_CR3, no flush, not kept",
+			call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, 4 + pick(c, 4)), KVMPV_LOAD_CR3_NOFLUSH, 0, 0));
+		MEASURE(c, "LOAD_CR3, recent", call(c, KVMPV_HC_LOAD_CR3, space_cr3(c, 2), 0, 0, 0));
+		MEASURE(c, "FLUSH USER", call(c, KVMPV_HC_FLUSH, KVMPV_FLUSH_USER, 0, 0, 0));
+		MEASURE(c, "FLUSH ALL", call(c, KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0, 0));
+		MEASURE(c, "FLUSH_RANGE, 64 page tables",
+			call(c, KVMPV_HC_FLUSH_RANGE, BIG_VA(0), 64, 21, 0));
+		MEASURE(c, "FLUSH_RANGE, 2^40 pages",
+			call(c, KVMPV_HC_FLUSH_RANGE, 0, 1ul << 40, 12, 0));
+		desc->scope = 0;
+		MEASURE(c, "FLUSH_VCPUS, all, 64 page tables",
+			call(c, KVMPV_HC_FLUSH_VCPUS, gpa(desc), 0, 0, 0));
+		desc->scope = KVMPV_FLUSH_ALL;
+		MEASURE(c, "FLUSH_VCPUS, all, ALL",
+			call(c, KVMPV_HC_FLUSH_VCPUS, gpa(desc), 0, 0, 0));
+		MEASURE(c, "RELEASE, 64 page tables",
+			call(c, KVMPV_HC_RELEASE, gpa(vas), 64, 0, 0));
+		MEASURE(c, "UNREGISTER", call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0));
+		if (!c->op && ctl->vcpus == 1)
+			cost_full(c, vas);
+		counters(c)->op = c->op;
+	}
+}

@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The guest of mode storm is stopped at random instructions. Each time all that
+ * userspace can see is taken and looked at, and the guest goes on in the same
+ * VM or a new one. What nobody may see then are the host's values of the
+ * table: while the guest runs they are in its memory, where another thread
+ * of the VMM collects them.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kvm_paravirt.h"
+#include "vmm.h"
+
+#define NR_VALUES	1024	/* a power of two */
+/* The value of a window may be left in RAX until the instruction after the MOV is done. */
+#define MOV_CR3_SIZE	3
+
+static u64 value[NR_VALUES];	/* a hash table; 0: free */
+static unsigned int nr_values;
+static u64 found_in_rax, random_state;
+static struct vcpu_state state[MAX_VCPUS];
+static u8 memory[MEM_SIZE];
+
+static unsigned int slot_of(u64 v)
+{
+	return (v * 0x9e3779b97f4a7c15) >> 54 & (NR_VALUES - 1);
+}
+
+static bool is_host_value(u64 v)
+{
+	unsigned int i;
+
+	if (!(v & 1ul << KVMPV_CR3_TAG_BIT))
+		return false;
+	v &= ~(1ul << 63);
+	for (i = slot_of(v); value[i]; i = (i + 1) % NR_VALUES)
+		if (value[i] == v)
+			return true;
+	return false;
+}
+
+static void forget_values(void)
+{
+	memset(value, 0, sizeof(value));
+	nr_values = 0;
+}
+
+static struct kvmpv_table *table_of(struct vm *vm, int id)
+{
+	u64 gpa = vm_ctl(vm)->cpu[id].table;
+
+	return gpa && gpa < MEM_SIZE ? (void *)(vm->mem + gpa) : NULL;
+}
+
+/* While the guest runs, or its vCPU's thread waits for a CPU in KVM_RUN. */
+static void collect_values(struct vm *vm)
+{
+	unsigned int e, slot;
+	int id;
+	u64 v;
+
+	for (id = 0; id < vm->nr; id++) {
+		volatile struct kvmpv_table *t = table_of(vm, id);
+
+		for (e = 0; t && e < KVMPV_NR_ENTRIES; e++) {
+			v = t->entry[e].host_cr3 & ~(1ul << 63);
+			if (!v || is_host_value(v))
+				continue;
+			if (nr_values == NR_VALUES / 2)
+				forget_values();
+			nr_values++;
+			for (slot = slot_of(v); value[slot]; slot = (slot + 1) % NR_VALUES)
+				;
+			value[slot] = v;
+		}
+	}
+}
+
+static unsigned int draw(unsigned int n)
+{
+	random_state = random_state * 6364136223846793005 + 1442695040888963407;
+	return (random_state >> 33) % n;
+}
+
+static void nap(unsigned int us)
+{
+	struct timespec t = { .tv_nsec = us * 1000l };
+
+	nanosleep(&t, NULL);
+}
+
+static void let_run(struct vm *vm)
+{
+	unsigned int naps = 1 + draw(3);
+
+	while (naps--) {
+		nap(20 + draw(800));
+		collect_values(vm);
+	}
+}
+
+static bool wrong(const char *what, unsigned int cycle, u64 a, u64 b)
+{
+	printf("not ok - snapshot # cycle %u: %s %lx %lx\n", cycle, what, a, b);
+	return false;
+}
+
+static bool look_at_vcpu(struct vm *vm, int id, unsigned int cycle)
+{
+	static const char empty[16] = "\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\0";
+	volatile struct ctl *ctl = vm_ctl(vm);
+	struct kvmpv_table *t = table_of(vm, id);
+	struct vcpu_state *s = &state[id];
+	u64 *reg = (u64 *)&s->regs, i;
+	bool may = false;
+
+	for (i = 0; t && i < KVMPV_NR_ENTRIES; i++)
+		if (memcmp(&t->entry[i], empty, sizeof(empty)))
+			return wrong("the table is not empty", cycle, t->entry[i].guest_cr3,
+				     t->entry[i].host_cr3);
+	if (s->sregs.cr3 & 1ul << KVMPV_CR3_TAG_BIT || (s->sregs.cr3 & ~(1ul << 63)) >= MEM_SIZE)
+		return wrong("CR3 is not the guest's", cycle, s->sregs.cr3, 0);
+	for (i = 0; i < ctl->windows; i++) {
+		u64 start = ctl->window[2 * i], commit = ctl->window[2 * i + 1];
+
+		if (t && !vm->cut_off && s->regs.rip > start && s->regs.rip <= commit)
+			return wrong("RIP in a window", cycle, s->regs.rip, start);
+		may |= s->regs.rip == start || s->regs.rip == commit + MOV_CR3_SIZE;
+	}
+	for (i = 0; i < sizeof(s->regs) / sizeof(u64); i++) {
+		if (!is_host_value(reg[i]))
+			continue;
+		if (!may || &reg[i] != (u64 *)&s->regs.rax)
+			return wrong("a host value in a register", cycle, reg[i], s->regs.rip);
+		found_in_rax++;
+	}
+	return true;
+}
+
+static bool look(struct vm *vm, unsigned int cycle)
+{
+	u64 *word = (u64 *)vm->mem, i;
+	int id;
+
+	for (id = 0; id < vm->nr; id++) {
+		vcpu_save(&vm->vcpu[id], &state[id]);
+		if (!look_at_vcpu(vm, id, cycle))
+			return false;
+	}
+	for (i = 0; i < MEM_SIZE / sizeof(u64); i++)
+		if (is_host_value(word[i]))
+			return wrong("a host value in guest memory", cycle, i * sizeof(u64), word[i]);
+	memcpy(memory, vm->mem, MEM_SIZE);
+	return true;
+}
+
+/* What a vCPU had counted when the snapshot was made: that is what it goes on from. */
+static u64 lost[MAX_VCPUS], registered[MAX_VCPUS], hits[MAX_VCPUS], checks[MAX_VCPUS];
+
+static void note_counters(struct vm *vm)
+{
+	int id;
+
+	for (id = 0; id < vm->nr; id++) {
+		volatile struct cpu_ctl *c = &vm_ctl(vm)->cpu[id];
+
+		lost[id] = c->lost;
+		registered[id] = c->registered;
+		hits[id] = c->hits;
+		checks[id] = c->checks;
+	}
+}
+
+/*
+ * After a restore: each vCPU goes on, and has noticed that it is registered no
+ * more, and in a second has registered again and switches in its windows.
+ */
+static bool recovers(struct vm *vm, unsigned int cycle, bool loses, bool has_table)
+{
+	struct timespec from, to;
+	bool all;
+	int id;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	do {
+		nap(200);
+		all = true;
+		for (id = 0; id < vm->nr; id++) {
+			volatile struct cpu_ctl *c = &vm_ctl(vm)->cpu[id];
+
+			if (loses)
+				all &= c->lost > lost[id] && c->registered > registered[id];
+			if (has_table)
+				all &= c->hits > hits[id];
+			all &= c->checks > checks[id];
+		}
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		if (to.tv_sec > from.tv_sec + 1) {
+			print_counters(vm, "snapshots");
+			return wrong(loses ? "not registered again after a second" : "stands still", cycle,
+				     vm_ctl(vm)->cpu[0].lost, vm_ctl(vm)->cpu[0].hits);
+		}
+	} while (!all && !vm->failed);
+	return !vm->failed;
+}
+
+static void new_vm(struct vm *new, struct vm *old, bool cut_off)
+{
+	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE };
+	int id;
+
+	vm_create(new, old->nr, memory);
+	new->cut_off = cut_off;
+	new->pause = true;
+	for (id = 0; id < new->nr; id++) {
+		vcpu_restore(&new->vcpu[id], &state[id], false);
+		if (cut_off)
+			IOCTL(new->vcpu[id].fd, KVM_SET_GUEST_DEBUG, &debug);
+	}
+	vm_destroy(old);
+	vm_run(new);
+}
+
+enum { RESUME, IN_PLACE, NEW, NEW_CUT_OFF, NR_KINDS };
+
+static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, bool has_table)
+{
+	int kind = draw(NR_KINDS), id;
+	struct vm *t;
+
+	let_run(*vm);
+	vm_pause(*vm);
+	if ((*vm)->failed || !look(*vm, cycle))
+		return false;
+	for (id = 0; id < (*vm)->nr; id++)
+		if ((*vm)->cut_off && vm_ctl(*vm)->cpu[id].hits != hits[id])
+			return wrong("switches while the host debugs", cycle, hits[id],
+				     vm_ctl(*vm)->cpu[id].hits);
+	note_counters(*vm);
+	switch (kind) {
+	case RESUME:
+		for (id = 0; id < (*vm)->nr; id++)
+			vcpu_restore(&(*vm)->vcpu[id], &state[id], false);
+		break;
+	case IN_PLACE:
+		/* Go on for a while, then back. */
+		vm_resume(*vm);
+		let_run(*vm);
+		vm_pause(*vm);
+		if ((*vm)->failed)
+			return false;
+		memcpy((*vm)->mem, memory, MEM_SIZE);
+		vm_renew_memory(*vm);
+		for (id = 0; id < (*vm)->nr; id++)
+			vcpu_restore(&(*vm)->vcpu[id], &state[id], true);
+		break;
+	default:
+		new_vm(*spare, *vm, kind == NEW_CUT_OFF && has_table);
+		t = *vm;
+		*vm = *spare;
+		*spare = t;
+		/* The values were the old VM's. */
+		forget_values();
+		break;
+	}
+	vm_resume(*vm);
+	if (!recovers(*vm, cycle, kind != RESUME, has_table && !(*vm)->cut_off))
+		return false;
+	if (kind == RESUME)
+		for (id = 0; id < (*vm)->nr; id++)
+			if (vm_ctl(*vm)->cpu[id].lost != lost[id])
+				return wrong("a registration lost by looking", cycle, id, 0);
+	return true;
+}
+
+int snapshots(struct vm *vm, unsigned int cycles, u64 seed)
+{
+	static struct vm other;
+	struct vm *spare = &other;
+	unsigned int i;
+	u64 values = 0, n;
+	bool has_table, good;
+
+	random_state = seed;
+	vm_ctl(vm)->count = 0;
+	vm_run(vm);
+	do
+		nap(1000);
+	while (!vm_ctl(vm)->cpu[vm->nr - 1].checks && !vm->failed);
+	has_table = vm_ctl(vm)->cpu[0].table;
+	for (i = 0, good = true; i < cycles && good; i++) {
+		n = nr_values;
+		good = one_cycle(&vm, &spare, i, has_table);
+		values += nr_values > n ? nr_values - n : 0;
+		if (i % 50 == 0) {
+			printf("at cycle %u\n", i);
+			fflush(stdout);
+		}
+	}
+	vm_pause(vm);
+	good &= !vm->failed;
+	print_counters(vm, "snapshots");
+	printf("note: snapshots: %lu host values looked for, %lu times one in RAX where it may be\n",
+	       values, found_in_rax);
+	if (good && has_table && values < cycles / 4) {
+		good = false;
+		printf("not ok - snapshots # only %lu host values were known: nothing was shown\n", values);
+	}
+	if (good)
+		printf("ok - snapshots: %u, %d vCPUs, seed %lu\n", cycles, vm->nr, seed);
+	vm_destroy(vm);
+	return !good;
+}
