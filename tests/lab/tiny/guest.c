@@ -442,7 +442,7 @@ void boot(u64 id)
 	if (!id && !ready)
 		first();
 	while (!ready)
-		asm volatile("pause");
+		outb(PORT_YIELD);
 	c->self = c;
 	c->id = id;
 	c->guard = 0;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -235,6 +236,9 @@ static void handle_io(struct vcpu *v)
 	switch (v->run->io.port) {
 	case PORT_DONE:
 		v->done = true;
+		break;
+	case PORT_YIELD:
+		sched_yield();
 		break;
 	case PORT_FAIL:
 		printf("not ok - guest # seed %lu, vCPU %lu, operation %lu: %s: want %lx, got %lx\n",
