@@ -631,7 +631,7 @@ static void operation(struct cpu *c)
 			counters(c)->sipis++;
 			interrupt(i, 0x500);	/* INIT */
 			interrupt(i, 0x600 | TRAMPOLINE >> 12);
-		} else if (!pick(c, 256)) {
+		} else if (!pick(c, 32)) {
 			/* No RAM: this is the end, and the VMM starts the vCPU again. */
 			write_cr3(HOLE_GPA);
 		}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * usage: tiny MODE [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS]; see README.md.
+ * usage: tiny MODE [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS] [-r FILE] [-w FILE] [-h load|none]; see
+ * README.md.
  * Prints "ok - ", "not ok - " and "note: " lines.
  */
 #include <stdio.h>
@@ -44,6 +45,7 @@ static void print_costs(void)
 static void start_neighbour(unsigned long seed)
 {
 	vm_create(&neighbour, 1, NULL);
+	neighbour.background = true;
 	vm_ctl(&neighbour)->mode = MODE_STORM;
 	vm_ctl(&neighbour)->vcpus = 1;
 	vm_ctl(&neighbour)->seed = seed;
@@ -100,7 +102,8 @@ int main(int argc, char **argv)
 {
 	unsigned int i, seconds = 600;
 	unsigned long seed = 1, count = 0;
-	int option, vcpus = 0;
+	const char *from = NULL, *to = NULL;
+	int option, vcpus = 0, host = -1;
 	double start;
 
 	for (i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
@@ -109,7 +112,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || i == sizeof(modes) / sizeof(*modes))
 		die("usage: tiny many|cost|storm|fuzz|snapshots [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS]");
 	optind = 2;
-	while ((option = getopt(argc, argv, "n:s:c:t:")) != -1) {
+	while ((option = getopt(argc, argv, "n:s:c:t:r:w:h:")) != -1) {
 		switch (option) {
 		case 'n':
 			vcpus = atoi(optarg);
@@ -123,6 +126,15 @@ int main(int argc, char **argv)
 		case 't':
 			seconds = atoi(optarg);
 			break;
+		case 'r':
+			from = optarg;
+			break;
+		case 'w':
+			to = optarg;
+			break;
+		case 'h':
+			host = *optarg == 'n' ? HOST_NONE : HOST_LOAD;
+			break;
 		default:
 			die("unknown option");
 		}
@@ -135,6 +147,10 @@ int main(int argc, char **argv)
 		count = modes[i].count;
 
 	vmm_init();
+	if (host < 0)
+		host = is_intel() ? HOST_CACHE : HOST_LOAD;
+	if (from)
+		return snapshots(&vm, count, seed, host, from, to);
 	vm_create(&vm, vcpus, NULL);
 	vm_ctl(&vm)->mode = modes[i].mode;
 	vm_ctl(&vm)->vcpus = vcpus;
@@ -144,7 +160,7 @@ int main(int argc, char **argv)
 		vcpu_start(&vm.vcpu[option]);
 	start = now();
 	if (!strcmp(modes[i].name, "snapshots"))
-		return snapshots(&vm, count, seed);
+		return snapshots(&vm, count, seed, host, NULL, to);
 	vm_run(&vm);
 	if (modes[i].mode == MODE_FUZZ)
 		start_neighbour(seed);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -72,6 +73,16 @@ void vmm_init(void)
 	IOCTL(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid);
 	msr_list.head.nmsrs = MAX_MSRS;
 	IOCTL(kvm_fd, KVM_GET_MSR_INDEX_LIST, &msr_list);
+}
+
+bool is_intel(void)
+{
+	u32 i;
+
+	for (i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.entry[i].function == 0)
+			return cpuid.entry[i].ebx == 0x756e6547;	/* "Genu" */
+	return false;
 }
 
 /* --- a VM */
@@ -315,6 +326,9 @@ static void *vcpu_thread(void *argument)
 	bool more = !v->done;
 
 	this_run = v->run;
+	/* A thread's own, in Linux. */
+	if (vm->background)
+		setpriority(PRIO_PROCESS, 0, 10);
 	pthread_mutex_lock(&vm->lock);
 	while (!vm->quit) {
 		if (vm->pause || !more || vm->failed) {
