@@ -155,8 +155,11 @@ static long wild_control(struct cpu *c)
 		write_cr4(cr4);
 		break;
 	default:
-		/* SCE, NXE; LME cannot change with paging on. */
-		wrmsr(0xc0000080, efer ^ (pick(c, 8) ? pick(c, 2) ? 0x800 : 1 : 1ul << pick(c, 16)));
+		/*
+		 * SCE, NXE; LME cannot change with paging on. Never bit 13: KVM lets a guest set
+		 * LMSLE, too, which TCG's VMRUN refuses (exit 9, with the stock module as well).
+		 */
+		wrmsr(0xc0000080, efer ^ (pick(c, 8) ? pick(c, 2) ? 0x800 : 1 : 1ul << pick(c, 13)));
 		break;
 	}
 	return 0;
