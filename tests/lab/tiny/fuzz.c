@@ -382,6 +382,8 @@ static void spoiled_register(struct cpu *c)
 	long want, r;
 
 	r = do_register(c);
+	if (r == -KVMPV_ENOSYS)
+		return;
 	if (!r || r == -KVMPV_EEXIST) {
 		r = call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0);
 		if (r)

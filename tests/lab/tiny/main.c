@@ -31,6 +31,22 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* Was it on the host that the check is about? */
+static void check_use(const char *mode, enum host host)
+{
+	volatile struct cpu_ctl *c = vm_ctl(&vm)->cpu;
+	int i;
+
+	for (i = 0; i < vm.nr && !vm.failed; i++, c++) {
+		if (!c->checks || (!c->registered == (host != HOST_NONE)) ||
+		    (!c->hits == (host == HOST_CACHE))) {
+			printf("not ok - %s # vCPU %d: %lu checks, %lu registrations, %lu hits\n", mode, i,
+			       c->checks, c->registered, c->hits);
+			vm.failed = true;
+		}
+	}
+}
+
 static void print_costs(void)
 {
 	volatile struct ctl *ctl = vm_ctl(&vm);
@@ -176,7 +192,10 @@ int main(int argc, char **argv)
 	print_counters(&vm, modes[i].name);
 	if (modes[i].mode == MODE_FUZZ)
 		end_neighbour();
-	print_costs();
+	if (modes[i].mode == MODE_COST)
+		print_costs();
+	else
+		check_use(modes[i].name, host);
 	printf("note: %s: %.2f s of the host's\n", modes[i].name, now() - start);
 	if (!vm_canaries(&vm)) {
 		printf("not ok - %s: the VMM's memory # something wrote beside the guest's\n",
