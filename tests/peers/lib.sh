@@ -28,7 +28,7 @@ alike() {
 
 # on_host LIST VALUE...: LIST in the emulated host with each VALUE of the parameter ept or npt, stock module and ours.
 on_host() {
-	host_list=$1 parameter=npt
+	host_list=$PEERS/$1 parameter=npt
 	[ "$MACHINE" = svm ] || parameter=ept
 	shift
 	# Named semaphores; gigabytes that are mapped and hardly used.

@@ -3,7 +3,7 @@
 # The kernel's own tests of KVM, on the stock module and on ours: the same verdicts, test by test.
 IMAGES="peers/kvm-SERIES.cpio"
 MEGABYTES="1536"
-# shellcheck source=../../peers/lib.sh
+# shellcheck source=/dev/null # in the archive
 . /peers/lib.sh
 
-on_host $PEERS/kvm.list 0 1
+on_host kvm.list 0 1
