@@ -26,7 +26,7 @@ alike() {
 	rec "\"work\":\"$alike_text\",\"config\":\"both\",\"metric\":\"differ\",\"value\":$(grep -c . "$RUN/differences")"
 }
 
-# on_host LIST VALUE...: LIST in the emulated host with each VALUE of the parameter ept or npt, stock module and ours.
+# on_host LIST VALUE...: LIST (a file of /peers) in the emulated host with each VALUE of the parameter ept or npt, stock module and ours.
 on_host() {
 	host_list=$PEERS/$1 parameter=npt
 	[ "$MACHINE" = svm ] || parameter=ept
@@ -49,7 +49,9 @@ in_guest() {
 	suite=$1 guest_list=$2 results=$3
 	shift 3
 	: >"$results"
-	cat /lab/guest/initramfs.cpio "/lab/guest/$suite.cpio" >"$RUN/initramfs"
+	# The list with it: a scenario may have made a shorter one.
+	(cd / && echo "peers/$guest_list" | cpio -o -H newc) >"$RUN/list.cpio" 2>/dev/null
+	cat /lab/guest/initramfs.cpio "/lab/guest/$suite.cpio" "$RUN/list.cpio" >"$RUN/initramfs"
 	GUEST_INITRAMFS=$RUN/initramfs
 	guest s "$@" lab=serve
 	guest_expect s 'G: ready' 240 || return

@@ -10,7 +10,7 @@ GUEST_SMP=2
 GUEST_MEM=640
 
 kvm_load ours
-off_and_on x86 x86.list nopti
-off_and_on mm mm.list nopti
-off_and_on x86 x86.list pti=on
+off_and_on x86 "x86-$MACHINE.list" nopti
+off_and_on mm "mm-$MACHINE.list" nopti
+off_and_on x86 "x86-$MACHINE.list" pti=on
 dmesg_clean

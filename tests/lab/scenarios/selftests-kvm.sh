@@ -6,4 +6,4 @@ MEGABYTES="1536"
 # shellcheck source=/dev/null # in the archive
 . /peers/lib.sh
 
-on_host kvm.list 0 1
+on_host "kvm-$MACHINE.list" 0 1

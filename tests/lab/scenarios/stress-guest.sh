@@ -10,6 +10,6 @@ GUEST_SMP=2
 GUEST_MEM=384
 
 kvm_load ours
-off_and_on stress stress.list nopti
+off_and_on stress "stress-$MACHINE.list" nopti
 check "no stressor fails" eval "! grep '${TAB}fail' $RUN/off $RUN/on"
 dmesg_clean
