@@ -21,6 +21,7 @@ GUEST_SMP=1
 GUEST_MEM=96
 GUEST_REBOOT=0	# 1: QEMU starts the guest again when it reboots
 GUEST_QEMU=	# more QEMU arguments
+GUEST_MIGRATE=	# see guest_migrate
 GUEST_BZIMAGE=${GUEST_BZIMAGE:-/lab/guest/bzImage}
 GUEST_INITRAMFS=${GUEST_INITRAMFS:-/lab/guest/initramfs.cpio}
 GUEST_VMM=${GUEST_VMM:-qemu-system-x86_64-microvm}
@@ -126,7 +127,8 @@ guest() {
 	rm -f "$RUN/$guest_name".*
 	mkfifo "$RUN/$guest_name.in" "$RUN/$guest_name.out" "$RUN/$guest_name.mon.in" "$RUN/$guest_name.mon.out"
 	# Keeps what the guest has written until it is read, even after QEMU has ended.
-	sleep 1000000 <>"$RUN/$guest_name.in" >&0 3<>"$RUN/$guest_name.out" &
+	sleep 1000000 <>"$RUN/$guest_name.in" >&0 3<>"$RUN/$guest_name.out" \
+		4<>"$RUN/$guest_name.mon.in" 5<>"$RUN/$guest_name.mon.out" &
 	echo $! >"$RUN/$guest_name.holder"
 	# shellcheck disable=SC2086 # GUEST_QEMU and GUEST_ACCEL are lists of words
 	$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -smp "$GUEST_SMP" -m "$GUEST_MEM" \
@@ -190,10 +192,10 @@ guest_sh() {
 
 # guest_wait NAME SECONDS: until its QEMU has ended.
 guest_wait() {
-	wait_left=$(($2 * SLOW))
+	wait_left=$(($2 * 10 * SLOW))
 	while guest_alive "$1"; do
 		[ "$wait_left" -gt 0 ] || return 1
-		sleep 1
+		sleep 0.1
 		wait_left=$((wait_left - 1))
 	done
 	guest_kill "$1"
@@ -207,12 +209,59 @@ guest_monitor() {
 	kill $! 2>/dev/null
 }
 
+# guest_ask NAME COMMAND PATTERN: to QEMU's monitor; reads until a line of the answer matches the shell
+# pattern (LINE holds it).
+guest_ask() {
+	echo "$2" >"$RUN/$1.mon.in"
+	ask_left=60
+	while guest_alive "$1" && [ $ask_left -gt 0 ]; do
+		# shellcheck disable=SC3045 # busybox has -t
+		if ! IFS= read -r -t 1 LINE <"$RUN/$1.mon.out"; then
+			ask_left=$((ask_left - 1))
+			continue
+		fi
+		LINE=${LINE%"$CR"}
+		# shellcheck disable=SC2254 # it is a pattern
+		case $LINE in
+		$3) return 0 ;;
+		esac
+	done
+	return 1
+}
+
+# guest_until NAME COMMAND PATTERN GOOD: asks again and again until what has matched matches GOOD, too.
+guest_until() {
+	for _ in $(seq 200); do
+		guest_ask "$1" "$2" "$3" || return
+		# shellcheck disable=SC2254 # it is a pattern
+		case $LINE in
+		$4) return 0 ;;
+		*failed*|*cancelled*) break ;;
+		esac
+		sleep 0.05
+	done
+	say "note: $1, $2: $LINE"
+	return 1
+}
+
+# guest_migrate NAME URI: its state goes there while it runs on; at the end it is paused. GUEST_MIGRATE is one more
+# command, when it has begun.
+guest_migrate() {
+	echo "migrate -d \"$2\"" >"$RUN/$1.mon.in"
+	[ -z "$GUEST_MIGRATE" ] || echo "$GUEST_MIGRATE" >"$RUN/$1.mon.in"
+	GUEST_MIGRATE=
+	guest_until "$1" 'info migrate' 'Migration status: *' '*completed'
+}
+
+# Input that comes before the serial port's state has been read is lost.
+guest_running() { guest_until "$1" 'info status' 'VM status: *' '*: running'; }
+
 # guest_save NAME FILE: its state into a file, and the end of its QEMU. guest_restore NAME FILE
 # [WORD...] is guest() from there on; the words are not read again unless it reboots.
 guest_save() {
-	# "migrate" keeps the monitor from reading "quit" until it is done.
-	guest_monitor "$1" "migrate \"exec:cat >$2\"" >/dev/null
-	guest_monitor "$1" quit >/dev/null
+	guest_migrate "$1" "exec:cat >$2" || return
+	# That waits for cat.
+	echo quit >"$RUN/$1.mon.in"
 	guest_wait "$1" 60
 }
 
@@ -220,11 +269,24 @@ guest_restore() {
 	restore_name=$1 GUEST_QEMU="$GUEST_QEMU -incoming exec:cat<$2"
 	shift 2
 	guest "$restore_name" "$@"
-	# Input that comes before the serial port's state has been read is lost.
-	for _ in 1 2 3 4 5 6 7 8 9 10; do
-		guest_monitor "$restore_name" "info status" | grep -q 'status: running' && return
-	done
-	return 1
+	guest_running "$restore_name"
+}
+
+# guest_move FROM TO [WORD...]: live migration to a second QEMU, and the end of the first; how often it has
+# looked for pages written meanwhile, in SYNCS.
+guest_move() {
+	move_from=$1 move_to=$2 GUEST_QEMU="$GUEST_QEMU -incoming unix:$RUN/$2.sock"
+	shift 2
+	guest "$move_to" "$@"
+	# Its monitor answers when it listens.
+	guest_ask "$move_to" 'info status' 'VM status: *' &&
+		guest_migrate "$move_from" "unix:$RUN/$move_to.sock" &&
+		guest_ask "$move_from" 'info status' 'VM status: *' &&
+		guest_ask "$move_from" 'info migrate' 'dirty sync count: *' || return
+	# shellcheck disable=SC2034 # scenarios tell it
+	SYNCS=${LINE##* }
+	guest_kill "$move_from"
+	guest_running "$move_to"
 }
 
 # guest_kill NAME: end its QEMU, whatever it does.
