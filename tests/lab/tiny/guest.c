@@ -72,7 +72,7 @@ void exception(struct regs *r)
 	r->rsp = c->guard;
 	r->cs = 0x08;
 	r->ss = 0x10;
-	r->rflags = 2;
+	r->rflags = 0x202;
 }
 
 static void set_gate(u32 vector, u32 stack)
@@ -146,9 +146,8 @@ long do_register(struct cpu *c)
 	st->guest_version = KVMPV_ABI_VERSION;
 	st->size = sizeof(*st);
 	st->features_accepted = offered;
-	c->cached = offered & KVMPV_F_CR3_CACHE;
 	counters(c)->table = 0;
-	if (c->cached) {
+	if (offered & KVMPV_F_CR3_CACHE) {
 		st->table_gpa = gpa(&tables[c->id]);
 		st->nr_windows = ctl->windows;
 		for (i = 0; i < ctl->windows; i++) {
@@ -158,9 +157,10 @@ long do_register(struct cpu *c)
 		counters(c)->table = st->table_gpa;
 	}
 	r = call(c, KVMPV_HC_REGISTER, gpa(st), sizeof(*st), 0, 0);
-	if (!r) {
-		counters(c)->registered++;
+	counters(c)->registered += !r;
+	if (!r || r == -KVMPV_EEXIST) {
 		c->listens = 1;
+		c->cached = offered & KVMPV_F_CR3_CACHE;
 	}
 	return r;
 }
