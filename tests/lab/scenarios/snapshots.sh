@@ -1,15 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 # A guest is stopped at random instructions, saved, restored: ../tiny/README.md. Settings (run -e):
-#   CYCLES=1000          default 100; a tenth of it with two vCPUs
+#   CYCLES=1000          default 100; a tenth of it with two vCPUs, and on each other host
 
+cycles=${CYCLES:-100}
 kvm_load ours
-tiny snapshots -c "${CYCLES:-100}"
-tiny snapshots -n 2 -c $((${CYCLES:-100} / 10))
+tiny snapshots -n 2 -c $((cycles / 10))
+tiny snapshots -c "$cycles" -w /run/snapshot
 kvm_unload
 
-# The same host without the cache.
+# What was saved goes on where there is no kvm-paravirt, no cache, and back where there is.
+kvm_load stock
+tiny snapshots -h none -c $((cycles / 10)) -r /run/snapshot -w /run/snapshot
+kvm_unload
 kvm_load ours paravirt=load-cr3,flush
-tiny snapshots -c $((${CYCLES:-100} / 10))
+tiny snapshots -h load -c $((cycles / 10)) -r /run/snapshot -w /run/snapshot
+kvm_unload
+kvm_load ours
+tiny snapshots -c $((cycles / 10)) -r /run/snapshot
 kvm_unload
 dmesg_clean

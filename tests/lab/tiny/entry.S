@@ -233,7 +233,7 @@ crooked_start:
 1:	xorl	%eax, %eax
 	cpuid
 	jmp	crooked_commit
-2:	movl	$PORT_NOP, %edx
+2:	movl	$PORT_YIELD, %edx
 	outb	%al, %dx
 	jmp	crooked_commit
 3:	movb	(%rsi), %al

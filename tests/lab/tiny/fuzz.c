@@ -155,8 +155,11 @@ static long wild_control(struct cpu *c)
 		write_cr4(cr4);
 		break;
 	default:
-		/* SCE, NXE; LME cannot change with paging on. */
-		wrmsr(0xc0000080, efer ^ (pick(c, 8) ? pick(c, 2) ? 0x800 : 1 : 1ul << pick(c, 16)));
+		/*
+		 * SCE, NXE; LME cannot change with paging on. Never bit 13: KVM lets a guest set
+		 * LMSLE, too, which TCG's VMRUN refuses (exit 9, with the stock module as well).
+		 */
+		wrmsr(0xc0000080, efer ^ (pick(c, 8) ? pick(c, 2) ? 0x800 : 1 : 1ul << pick(c, 13)));
 		break;
 	}
 	return 0;
@@ -174,6 +177,16 @@ static long wild_flush(struct cpu *c)
 }
 
 /* --- hypercalls */
+
+/* Nothing sets RIP back in a window any more, and the table may be forged: not to be used. */
+static void unregister(struct cpu *c)
+{
+	long r = call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0);
+
+	c->cached = 0;
+	if (r && r != -KVMPV_ENOSYS)
+		fail(c, "UNREGISTER", 0, r);
+}
 
 static void check_result(struct cpu *c, u64 nr, long r)
 {
@@ -249,6 +262,9 @@ static void wild_call(struct cpu *c)
 	switch (nr) {
 	case KVMPV_HC_LOAD_CR3:
 		wild_load(c);
+		return;
+	case KVMPV_HC_UNREGISTER:
+		unregister(c);
 		return;
 	case KVMPV_HC_REGISTER:
 		/* A good page or none: the host writes to it. */
@@ -379,10 +395,10 @@ static void spoiled_register(struct cpu *c)
 	long want, r;
 
 	r = do_register(c);
+	if (r == -KVMPV_ENOSYS)
+		return;
 	if (!r || r == -KVMPV_EEXIST) {
-		r = call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0);
-		if (r)
-			fail(c, "UNREGISTER", 0, r);
+		unregister(c);
 		/* The host has written its fields; they are not checked, the counters neither. */
 	} else if (r != -KVMPV_EBUSY) {
 		fail(c, "REGISTER", 0, r);
@@ -391,10 +407,8 @@ static void spoiled_register(struct cpu *c)
 	r = call(c, KVMPV_HC_REGISTER, where, size, 0, 0);
 	if (r != want && r != -KVMPV_EBUSY)
 		fail(c, "REGISTER with one thing wrong", want, r);
-	if (!r)
-		counters(c)->registered++;
-	else
-		do_register(c);
+	/* Counts it, or finds it registered. */
+	do_register(c);
 }
 
 /* --- the table and the windows */
@@ -445,7 +459,7 @@ static void find_space(struct cpu *c)
 		fail(c, "CR3 is of no address space", 0, read_cr3());
 	if (n & 1)
 		return;
-	call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0);
+	unregister(c);
 	do_register(c);
 	c->forged_seen = n;
 }
@@ -460,13 +474,14 @@ static long wild_window(struct cpu *c)
 		    wild_number(c) | CR3_TAG;
 
 	counters(c)->wild++;
-	/* Nothing would set RIP back. */
+	/* Else nothing would set RIP back, and the value would be loaded. */
+	do_register(c);
 	if (!c->cached)
 		return 0;
 	switch (pick(c, 4)) {
 	case 0:
 		/* Into one, past where the value was read: it is not listed. */
-		asm volatile("mov %5, %%r11; mov %%rbx, %%r8; call *%4"
+		asm volatile("mov %5, %%r11; mov %%rbx, %%r8; mov $2, %%r10d; call *%4"
 			     : "+a" (value), "+D" (a), "+S" (b), "+d" (loops)
 			     : "r" (where), "r" (value)
 			     : "rcx", "r8", "r10", "r11", "memory", "cc");
@@ -486,7 +501,7 @@ static void interrupt(u64 who, u64 mode)
 static void flush_others(struct cpu *c)
 {
 	struct kvmpv_flush_vcpus *desc = (void *)ARGUMENTS(c);
-	u64 gens[NR_SPACES][NR_SLOTS], i, j, s, slot = c->id, space = pick(c, NR_SPACES);
+	u64 gens[NR_SPACES][NR_SLOTS], n[NR_SPACES], i, j, s, slot = c->id, space = pick(c, NR_SPACES);
 	long r;
 
 	edit(c, space, slot);
@@ -497,6 +512,8 @@ static void flush_others(struct cpu *c)
 	desc->va = SLOT_VA(slot);
 	desc->pages = desc->scope ? pick(c, 2) : 1;
 	desc->stride_shift = 12;
+	for (s = 0; s < NR_SPACES; s++)
+		n[s] = edits[s];
 	note_edits(gens);
 	r = call(c, KVMPV_HC_FLUSH_VCPUS, gpa(desc), 0, 0, 0);
 	if (r == -KVMPV_ENOSYS)
@@ -516,8 +533,17 @@ static void flush_others(struct cpu *c)
 			for (j = 0; j < NR_SLOTS; j++)
 				if (desc->scope || j == slot)
 					raise_must(&cpus[i], s, j, gens[s][j]);
+			/* It may go there without a flush now. */
+			if (desc->scope)
+				*(volatile u64 *)&cpus[i].flushed[s] = n[s];
 		}
 	}
+	/*
+	 * KVM's shadow of a page table is one for both: what this vCPU syncs next, the other
+	 * would not find stale. It has a chance first.
+	 */
+	if (!(desc->vcpu_mask[0] >> c->id & 1))
+		outb(PORT_YIELD);
 }
 
 static void toggle_pcid(struct cpu *c)
@@ -592,7 +618,7 @@ static void operation(struct cpu *c)
 		spoiled_register(c);
 		break;
 	case 18:
-		call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0);
+		unregister(c);
 		break;
 	case 19 ... 20:
 		forge(c);
@@ -622,6 +648,7 @@ static void operation(struct cpu *c)
 	case 30:
 		if (!c->pcide) {
 			counters(c)->trips++;
+			c->cached = 0;
 			trip(pick(c, 3), KVMPV_HC_BASE + pick(c, 10), wild_number(c), wild_number(c));
 		}
 		break;
@@ -631,7 +658,7 @@ static void operation(struct cpu *c)
 			counters(c)->sipis++;
 			interrupt(i, 0x500);	/* INIT */
 			interrupt(i, 0x600 | TRAMPOLINE >> 12);
-		} else if (!pick(c, 256)) {
+		} else if (!pick(c, 32)) {
 			/* No RAM: this is the end, and the VMM starts the vCPU again. */
 			write_cr3(HOLE_GPA);
 		}
@@ -651,6 +678,8 @@ void fuzz(struct cpu *c)
 	}
 	move(c, 0);
 	do_register(c);
+	/* The host takes its interrupts at once, and the other vCPU the CPU; here there are none. */
+	asm volatile("sti");
 	while (c->op < ctl->count) {
 		counters(c)->op = ++c->op;
 		seed(c);
@@ -658,7 +687,9 @@ void fuzz(struct cpu *c)
 		find_space(c);
 		for (i = 0; i < NR_SLOTS; i++)
 			check_slot(c, c->space, i);
-		if (c->op % 4 == 0 && (read_cr3() & ~0x18ul) != space_cr3(c, c->space))
+		/* PWT and PCD may be left from wild_load(). */
+		if (c->op % 4 == 0 &&
+		    (read_cr3() & (c->pcide ? ~0ul : ~0x18ul)) != space_cr3(c, c->space))
 			fail(c, "CR3 reads as another one", space_cr3(c, c->space), read_cr3());
 	}
 }

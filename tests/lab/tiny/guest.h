@@ -36,6 +36,7 @@ struct cpu {
 	u64 vector;		/* of the last exception in guarded() */
 	u64 forged_seen;	/* forgeries of its table that were mended */
 	u64 cached;		/* CR3_CACHE was accepted */
+	u64 listens;		/* the host knows LOAD_CR3 */
 	u64 pcide;		/* CR4.PCIDE: reading CR4 is an exit */
 	u64 gdt[6], tss[14];
 	/* The oldest generation that this vCPU may still see. */

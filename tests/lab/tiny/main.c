@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * usage: tiny MODE [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS]; see README.md.
+ * usage: tiny MODE [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS] [-r FILE] [-w FILE] [-h load|none]; see
+ * README.md.
  * Prints "ok - ", "not ok - " and "note: " lines.
  */
 #include <stdio.h>
@@ -30,6 +31,26 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* Was it on the host that the check is about? */
+static void check_use(const char *mode, enum host host)
+{
+	volatile struct cpu_ctl *c = vm_ctl(&vm)->cpu;
+	u64 registered = 0, hits = 0;
+	bool idle = false;
+	int i;
+
+	for (i = 0; i < vm.nr; i++, c++) {
+		idle |= !c->checks;
+		registered += c->registered;
+		hits += c->hits;
+	}
+	if (vm.failed || (!idle && !registered == (host == HOST_NONE) && !hits == (host != HOST_CACHE)))
+		return;
+	printf("not ok - %s # not what this host should see: %lu registrations, %lu hits%s\n", mode,
+	       registered, hits, idle ? ", an idle vCPU" : "");
+	vm.failed = true;
+}
+
 static void print_costs(void)
 {
 	volatile struct ctl *ctl = vm_ctl(&vm);
@@ -44,6 +65,7 @@ static void print_costs(void)
 static void start_neighbour(unsigned long seed)
 {
 	vm_create(&neighbour, 1, NULL);
+	neighbour.background = true;
 	vm_ctl(&neighbour)->mode = MODE_STORM;
 	vm_ctl(&neighbour)->vcpus = 1;
 	vm_ctl(&neighbour)->seed = seed;
@@ -100,7 +122,8 @@ int main(int argc, char **argv)
 {
 	unsigned int i, seconds = 600;
 	unsigned long seed = 1, count = 0;
-	int option, vcpus = 0;
+	const char *from = NULL, *to = NULL;
+	int option, vcpus = 0, host = -1;
 	double start;
 
 	for (i = 0; argc > 1 && i < sizeof(modes) / sizeof(*modes); i++)
@@ -109,7 +132,7 @@ int main(int argc, char **argv)
 	if (argc < 2 || i == sizeof(modes) / sizeof(*modes))
 		die("usage: tiny many|cost|storm|fuzz|snapshots [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS]");
 	optind = 2;
-	while ((option = getopt(argc, argv, "n:s:c:t:")) != -1) {
+	while ((option = getopt(argc, argv, "n:s:c:t:r:w:h:")) != -1) {
 		switch (option) {
 		case 'n':
 			vcpus = atoi(optarg);
@@ -123,6 +146,15 @@ int main(int argc, char **argv)
 		case 't':
 			seconds = atoi(optarg);
 			break;
+		case 'r':
+			from = optarg;
+			break;
+		case 'w':
+			to = optarg;
+			break;
+		case 'h':
+			host = *optarg == 'n' ? HOST_NONE : HOST_LOAD;
+			break;
 		default:
 			die("unknown option");
 		}
@@ -135,6 +167,10 @@ int main(int argc, char **argv)
 		count = modes[i].count;
 
 	vmm_init();
+	if (host < 0)
+		host = is_intel() ? HOST_CACHE : HOST_LOAD;
+	if (from)
+		return snapshots(&vm, count, seed, host, from, to);
 	vm_create(&vm, vcpus, NULL);
 	/* KVM's default for so small a VM is 64: it would recycle what is to be costly. */
 	if (modes[i].mode == MODE_COST)
@@ -147,7 +183,7 @@ int main(int argc, char **argv)
 		vcpu_start(&vm.vcpu[option]);
 	start = now();
 	if (!strcmp(modes[i].name, "snapshots"))
-		return snapshots(&vm, count, seed);
+		return snapshots(&vm, count, seed, host, NULL, to);
 	vm_run(&vm);
 	if (modes[i].mode == MODE_FUZZ)
 		start_neighbour(seed);
@@ -163,7 +199,10 @@ int main(int argc, char **argv)
 	print_counters(&vm, modes[i].name);
 	if (modes[i].mode == MODE_FUZZ)
 		end_neighbour();
-	print_costs();
+	if (modes[i].mode == MODE_COST)
+		print_costs();
+	else
+		check_use(modes[i].name, host);
 	printf("note: %s: %.2f s of the host's\n", modes[i].name, now() - start);
 	if (!vm_canaries(&vm)) {
 		printf("not ok - %s: the VMM's memory # something wrote beside the guest's\n",

@@ -198,7 +198,7 @@ static bool recovers(struct vm *vm, unsigned int cycle, bool loses, bool has_tab
 			all &= c->checks > checks[id];
 		}
 		clock_gettime(CLOCK_MONOTONIC, &to);
-		if (to.tv_sec > from.tv_sec + 1) {
+		if ((to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec > 1000000000) {
 			print_counters(vm, "snapshots");
 			return wrong(loses ? "not registered again after a second" : "stands still", cycle,
 				     vm_ctl(vm)->cpu[0].lost, vm_ctl(vm)->cpu[0].hits);
@@ -207,26 +207,48 @@ static bool recovers(struct vm *vm, unsigned int cycle, bool loses, bool has_tab
 	return !vm->failed;
 }
 
-static void new_vm(struct vm *new, struct vm *old, bool cut_off)
+/* Paused, from the snapshot. While the host debugs it there is no CR3 cache. */
+static void new_vm(struct vm *new, int nr, bool without, bool debugged)
 {
 	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE };
 	int id;
 
-	vm_create(new, old->nr, memory);
-	new->cut_off = cut_off;
+	vm_create(new, nr, memory);
+	new->cut_off = without || debugged;
 	new->pause = true;
-	for (id = 0; id < new->nr; id++) {
+	for (id = 0; id < nr; id++) {
 		vcpu_restore(&new->vcpu[id], &state[id], false);
-		if (cut_off)
+		if (debugged)
 			IOCTL(new->vcpu[id].fd, KVM_SET_GUEST_DEBUG, &debug);
 	}
-	vm_destroy(old);
 	vm_run(new);
 }
 
-enum { RESUME, IN_PLACE, NEW, NEW_CUT_OFF, NR_KINDS };
+static void write_file(const char *name, int nr)
+{
+	FILE *f = fopen(name, "w");
 
-static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, bool has_table)
+	if (!f || fwrite(&nr, sizeof(nr), 1, f) != 1 || fwrite(memory, MEM_SIZE, 1, f) != 1 ||
+	    fwrite(state, sizeof(state[0]), nr, f) != (size_t)nr || fclose(f))
+		die("cannot write the snapshot %s", name);
+}
+
+/* How many vCPUs it has. */
+static int read_file(const char *name)
+{
+	FILE *f = fopen(name, "r");
+	int nr;
+
+	if (!f || fread(&nr, sizeof(nr), 1, f) != 1 || nr < 1 || nr > MAX_VCPUS ||
+	    fread(memory, MEM_SIZE, 1, f) != 1 ||
+	    fread(state, sizeof(state[0]), nr, f) != (size_t)nr || fclose(f))
+		die("cannot read the snapshot %s", name);
+	return nr;
+}
+
+enum { RESUME, IN_PLACE, NEW, NEW_DEBUGGED, NR_KINDS };
+
+static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, enum host host)
 {
 	int kind = draw(NR_KINDS), id;
 	struct vm *t;
@@ -237,7 +259,7 @@ static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, boo
 		return false;
 	for (id = 0; id < (*vm)->nr; id++)
 		if ((*vm)->cut_off && vm_ctl(*vm)->cpu[id].hits != hits[id])
-			return wrong("switches while the host debugs", cycle, hits[id],
+			return wrong("switches without a cache", cycle, hits[id],
 				     vm_ctl(*vm)->cpu[id].hits);
 	note_counters(*vm);
 	switch (kind) {
@@ -258,7 +280,8 @@ static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, boo
 			vcpu_restore(&(*vm)->vcpu[id], &state[id], true);
 		break;
 	default:
-		new_vm(*spare, *vm, kind == NEW_CUT_OFF && has_table);
+		vm_destroy(*vm);
+		new_vm(*spare, (*vm)->nr, host != HOST_CACHE, kind == NEW_DEBUGGED);
 		t = *vm;
 		*vm = *spare;
 		*spare = t;
@@ -267,33 +290,41 @@ static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, boo
 		break;
 	}
 	vm_resume(*vm);
-	if (!recovers(*vm, cycle, kind != RESUME, has_table && !(*vm)->cut_off))
+	if (!recovers(*vm, cycle, kind != RESUME && host != HOST_NONE, !(*vm)->cut_off))
 		return false;
-	if (kind == RESUME)
+	if (kind == RESUME && host != HOST_NONE)
 		for (id = 0; id < (*vm)->nr; id++)
 			if (vm_ctl(*vm)->cpu[id].lost != lost[id])
 				return wrong("a registration lost by looking", cycle, id, 0);
 	return true;
 }
 
-int snapshots(struct vm *vm, unsigned int cycles, u64 seed)
+int snapshots(struct vm *vm, unsigned int cycles, u64 seed, enum host host, const char *from,
+	      const char *to)
 {
 	static struct vm other;
 	struct vm *spare = &other;
 	unsigned int i;
 	u64 values = 0, n;
-	bool has_table, good;
+	bool good = true;
+	int nr = vm->nr;
 
 	random_state = seed;
-	vm_ctl(vm)->count = 0;
-	vm_run(vm);
-	do
-		nap(1000);
-	while (!vm_ctl(vm)->cpu[vm->nr - 1].checks && !vm->failed);
-	has_table = vm_ctl(vm)->cpu[0].table;
-	for (i = 0, good = true; i < cycles && good; i++) {
+	if (from) {
+		nr = read_file(from);
+		new_vm(vm, nr, host != HOST_CACHE, false);
+		note_counters(vm);
+		vm_resume(vm);
+	} else {
+		vm_ctl(vm)->count = 0;
+		vm->cut_off = host != HOST_CACHE;
+		vm_run(vm);
+	}
+	/* The first registration here, or that there is nobody to register with. */
+	good = recovers(vm, 0, from && host != HOST_NONE, host == HOST_CACHE);
+	for (i = 0; i < cycles && good; i++) {
 		n = nr_values;
-		good = one_cycle(&vm, &spare, i, has_table);
+		good = one_cycle(&vm, &spare, i, host);
 		values += nr_values > n ? nr_values - n : 0;
 		if (i % 50 == 0) {
 			printf("at cycle %u\n", i);
@@ -305,12 +336,18 @@ int snapshots(struct vm *vm, unsigned int cycles, u64 seed)
 	print_counters(vm, "snapshots");
 	printf("note: snapshots: %lu host values looked for, %lu times one in RAX where it may be\n",
 	       values, found_in_rax);
-	if (good && has_table && values < cycles / 4) {
+	if (good && host == HOST_CACHE && values < cycles / 4) {
 		good = false;
 		printf("not ok - snapshots # only %lu host values were known: nothing was shown\n", values);
 	}
+	if (good && to) {
+		good = look(vm, cycles);
+		write_file(to, nr);
+	}
 	if (good)
-		printf("ok - snapshots: %u, %d vCPUs, seed %lu\n", cycles, vm->nr, seed);
+		printf("ok - snapshots: %u, %d vCPUs, seed %lu, %s%s\n", cycles, nr, seed,
+		       host == HOST_CACHE ? "CR3 cache" : host == HOST_LOAD ? "LOAD_CR3" :
+		       "no kvm-paravirt", from ? ", from another host" : "");
 	vm_destroy(vm);
 	return !good;
 }

@@ -16,7 +16,7 @@
 /* OUT to these, one byte each. */
 #define PORT_DONE	0x700	/* this vCPU has done its part; it is halted */
 #define PORT_FAIL	0x701	/* struct ctl has the reason; the run ends */
-#define PORT_NOP	0x702	/* nothing but an exit to the VMM */
+#define PORT_YIELD	0x702	/* an exit to the VMM, which lets others have the CPU */
 
 #define MODE_MANY	1
 #define MODE_COST	2

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,6 +73,16 @@ void vmm_init(void)
 	IOCTL(kvm_fd, KVM_GET_SUPPORTED_CPUID, &cpuid);
 	msr_list.head.nmsrs = MAX_MSRS;
 	IOCTL(kvm_fd, KVM_GET_MSR_INDEX_LIST, &msr_list);
+}
+
+bool is_intel(void)
+{
+	u32 i;
+
+	for (i = 0; i < cpuid.head.nent; i++)
+		if (cpuid.entry[i].function == 0)
+			return cpuid.entry[i].ebx == 0x756e6547;	/* "Genu" */
+	return false;
 }
 
 /* --- a VM */
@@ -236,6 +248,9 @@ static void handle_io(struct vcpu *v)
 	case PORT_DONE:
 		v->done = true;
 		break;
+	case PORT_YIELD:
+		sched_yield();
+		break;
 	case PORT_FAIL:
 		printf("not ok - guest # seed %lu, vCPU %lu, operation %lu: %s: want %lx, got %lx\n",
 		       ctl->seed, ctl->fail_cpu, ctl->fail_op,
@@ -254,13 +269,16 @@ static bool vcpu_once(struct vcpu *v)
 	int r = ioctl(v->fd, KVM_RUN, 0), e = errno;
 	u64 i;
 
-	for (i = 0; i < ctl->windows && i < MAX_WINDOWS; i++)
-		if (!v->vm->cut_off && run->s.regs.regs.rip > ctl->window[2 * i] &&
-		    run->s.regs.regs.rip <= ctl->window[2 * i + 1] && ctl->cpu[v->id].table) {
-			vcpu_failed(v, "RIP in a restart window when KVM_RUN returned",
-				    run->s.regs.regs.rip, i);
-			return false;
-		}
+	/* The fuzzer also is in its windows while it is not registered. */
+	for (i = 0; i < ctl->windows && i < MAX_WINDOWS && ctl->mode != MODE_FUZZ; i++) {
+		u64 rip = run->s.regs.regs.rip;
+
+		if (v->vm->cut_off || !ctl->cpu[v->id].table || rip <= ctl->window[2 * i] ||
+		    rip > ctl->window[2 * i + 1])
+			continue;
+		vcpu_failed(v, "RIP in a restart window when KVM_RUN returned", rip, i);
+		return false;
+	}
 	if (r < 0 && (e == EINTR || e == EAGAIN))
 		return true;
 	if (r < 0) {
@@ -305,6 +323,9 @@ static void *vcpu_thread(void *argument)
 	bool more = !v->done;
 
 	this_run = v->run;
+	/* A thread's own, in Linux. */
+	if (vm->background)
+		setpriority(PRIO_PROCESS, 0, 10);
 	pthread_mutex_lock(&vm->lock);
 	while (!vm->quit) {
 		if (vm->pause || !more || vm->failed) {

@@ -24,7 +24,8 @@ struct vcpu {
 
 struct vm {
 	int fd, nr;
-	bool cut_off;		/* debugging by the host is on: no CR3 cache */
+	bool background;	/* gets a tenth of the CPU */
+	bool cut_off;		/* it has no CR3 cache: RIP may be anywhere */
 	u8 *canary, *mem, *rom;
 	struct vcpu vcpu[MAX_VCPUS];
 	/* The controller's wishes, under the lock. */
@@ -81,6 +82,11 @@ void vcpu_save(struct vcpu *v, struct vcpu_state *s);
 void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset);
 void print_counters(struct vm *vm, const char *name);
 
-int snapshots(struct vm *vm, unsigned int cycles, u64 seed);
+/* What the host has: the CR3 cache, LOAD_CR3 only (AMD, or switched off), nothing. */
+enum host { HOST_CACHE, HOST_LOAD, HOST_NONE };
+bool is_intel(void);
+/* From and to a file, or NULL. */
+int snapshots(struct vm *vm, unsigned int cycles, u64 seed, enum host host, const char *from,
+	      const char *to);
 
 #endif
