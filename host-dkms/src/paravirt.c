@@ -617,8 +617,8 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
 	}
 }
 
-/* One of our calls. Not inline: the frame of its arguments is not for others' calls. */
-static noinline int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
+/* One of our calls. */
+static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 {
 	u64 a[] = {
 		kvm_rbx_read(vcpu) & last, kvm_rcx_read(vcpu) & last,
@@ -639,25 +639,12 @@ static noinline int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 	return kvm_skip_emulated_instruction(vcpu);
 }
 
-/**
- * kvmpv_hypercall() - exit handler of VMCALL and VMMCALL
- * @vcpu: the vCPU
- *
- * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
- * use, paravirt=0, or a nested guest has called, are KVM's.
- *
- * Context: exit handler, sleepable, SRCU held.
- * Return: as any exit handler.
- */
-int kvmpv_hypercall(struct kvm_vcpu *vcpu)
+/* A number of ours, if the upper half of RAX does not count or is 0. */
+static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
 {
-	u64 nr = kvm_rax_read(vcpu), last;
+	u64 last = is_64_bit_hypercall(vcpu) ? ~0ull : (u32)~0;
+	u64 nr = kvm_rax_read(vcpu) & last;
 
-	/* Others pay no more than this: the number is in EAX in every mode. */
-	if ((u32)nr - KVMPV_HC_BASE > KVMPV_HC_LAST - KVMPV_HC_BASE)
-		return kvm_emulate_hypercall(vcpu);
-	last = is_64_bit_hypercall(vcpu) ? ~0ull : (u32)~0;
-	nr &= last;
 	/*
 	 * A nested guest's call gets here if KVM, going by its number alone,
 	 * takes it for Hyper-V's TLB flush. It is not the one to say what the
@@ -667,6 +654,25 @@ int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 	    kvmpv_foreign_hypercalls(vcpu))
 		return kvm_emulate_hypercall(vcpu);
 	return kvmpv_call(vcpu, nr, last);
+}
+
+/**
+ * kvmpv_hypercall() - exit handler of VMCALL and VMMCALL
+ * @vcpu: the vCPU
+ *
+ * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
+ * use, paravirt=0, or a nested guest has called, are KVM's. The former pay for
+ * one comparison: the number is in EAX in every mode.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: as any exit handler.
+ */
+int kvmpv_hypercall(struct kvm_vcpu *vcpu)
+{
+	if ((u32)kvm_rax_read(vcpu) - KVMPV_HC_BASE <=
+	    KVMPV_HC_LAST - KVMPV_HC_BASE)
+		return kvmpv_maybe_call(vcpu);
+	return kvm_emulate_hypercall(vcpu);
 }
 
 static int kvmpv_stat_get(void *data, u64 *val)

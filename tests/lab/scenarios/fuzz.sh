@@ -22,7 +22,7 @@ fi
 for counter in "$HOST"/*; do
 	read -r count <"$counter"
 	case $count in
-	0 | *[!0-9]*) ;;
+	'' | 0 | *[!0-9]*) ;;
 	*) say "note: ${counter##*/} $count" ;;
 	esac
 done

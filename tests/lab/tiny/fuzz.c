@@ -501,7 +501,7 @@ static void interrupt(u64 who, u64 mode)
 static void flush_others(struct cpu *c)
 {
 	struct kvmpv_flush_vcpus *desc = (void *)ARGUMENTS(c);
-	u64 gens[NR_SPACES][NR_SLOTS], i, j, s, slot = c->id, space = pick(c, NR_SPACES);
+	u64 gens[NR_SPACES][NR_SLOTS], n[NR_SPACES], i, j, s, slot = c->id, space = pick(c, NR_SPACES);
 	long r;
 
 	edit(c, space, slot);
@@ -512,6 +512,8 @@ static void flush_others(struct cpu *c)
 	desc->va = SLOT_VA(slot);
 	desc->pages = desc->scope ? pick(c, 2) : 1;
 	desc->stride_shift = 12;
+	for (s = 0; s < NR_SPACES; s++)
+		n[s] = edits[s];
 	note_edits(gens);
 	r = call(c, KVMPV_HC_FLUSH_VCPUS, gpa(desc), 0, 0, 0);
 	if (r == -KVMPV_ENOSYS)
@@ -531,8 +533,17 @@ static void flush_others(struct cpu *c)
 			for (j = 0; j < NR_SLOTS; j++)
 				if (desc->scope || j == slot)
 					raise_must(&cpus[i], s, j, gens[s][j]);
+			/* It may go there without a flush now. */
+			if (desc->scope)
+				*(volatile u64 *)&cpus[i].flushed[s] = n[s];
 		}
 	}
+	/*
+	 * KVM's shadow of a page table is one for both: what this vCPU syncs next, the other
+	 * would not find stale. It has a chance first.
+	 */
+	if (!(desc->vcpu_mask[0] >> c->id & 1))
+		outb(PORT_YIELD);
 }
 
 static void toggle_pcid(struct cpu *c)

@@ -198,7 +198,7 @@ static bool recovers(struct vm *vm, unsigned int cycle, bool loses, bool has_tab
 			all &= c->checks > checks[id];
 		}
 		clock_gettime(CLOCK_MONOTONIC, &to);
-		if (to.tv_sec > from.tv_sec + 1) {
+		if ((to.tv_sec - from.tv_sec) * 1000000000 + to.tv_nsec - from.tv_nsec > 1000000000) {
 			print_counters(vm, "snapshots");
 			return wrong(loses ? "not registered again after a second" : "stands still", cycle,
 				     vm_ctl(vm)->cpu[0].lost, vm_ctl(vm)->cpu[0].hits);
