@@ -146,7 +146,8 @@ void hostile_keep(void)
 static void is_registered(void)
 {
 	hostile_case("kept-load", 0, hostile_load_cr3(hostile_cr3()));
-	fill_pattern();
+	if (!hostile_has_cache())
+		fill_pattern();
 }
 
 void hostile_kept(void)
@@ -157,6 +158,9 @@ void hostile_kept(void)
 static void is_not_registered(void)
 {
 	hostile_case("lost-load", -KVMPV_ENOENT, hostile_load_cr3(hostile_cr3()));
+	/* Table and counters were the host's until the guest was saved. */
+	if (hostile_has_cache())
+		fill_pattern();
 	hostile_leave();
 	hostile_case("lost-nothing-written", 0, pattern_lost(hostile_mine()));
 }
