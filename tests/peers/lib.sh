@@ -56,7 +56,7 @@ in_guest() {
 	guest s "$@" lab=serve
 	guest_expect s 'G: ready' 240 || return
 	[ "$suite" != mm ] ||
-		guest_sh s 60 'echo 140 >/proc/sys/vm/nr_hugepages; mkdir /tmp/huge; mount -t hugetlbfs none /tmp/huge'
+		guest_sh s 60 'echo 140 >/proc/sys/vm/nr_hugepages; mkdir /peers/huge; mount -t hugetlbfs none /peers/huge'
 	guest_say s "/peers/runner /peers/$guest_list /tmp/results; sed 's/^/R: /' /tmp/results; dmesg | grep -E 'WARNING:|BUG:|Oops|stall'"
 	while guest_read s 900; do
 		case $LINE in
