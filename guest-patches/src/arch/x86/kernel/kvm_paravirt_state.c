@@ -2,6 +2,9 @@
 /*
  * kvm-paravirt: what an administrator can see. /sys/kernel/kvm_paravirt/ says
  * what is in use and why not, debugfs kvm_paravirt/ has counters.
+ *
+ * What is used is decided at boot, but the host may be another one by now (live
+ * migration, a restored snapshot). So the host is asked each time.
  */
 #include <linux/debugfs.h>
 #include <linux/init.h>
@@ -12,10 +15,46 @@
 
 #include <asm/kvm_paravirt.h>
 
+/* As kvmpv_host_version: 0 if the host that there is now has nothing to say. */
+static unsigned int kvmpv_version_now(void)
+{
+	long version;
+
+	/* Where no host was found at boot a call may be fatal: TDX. */
+	if (!kvmpv_host_version)
+		return 0;
+	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
+	return version > 0 ? version : 0;
+}
+
+/* As kvmpv_offered, on the CPU that this happens to run on: all are alike. */
+static unsigned long kvmpv_offered_now(void)
+{
+	long offered;
+
+	if (!kvmpv_version_now())
+		return 0;
+	offered = kvmpv_hypercall2(KVMPV_HC_FEATURES, 0, 0);
+	return offered > 0 ? offered : 0;
+}
+
+/*
+ * As kvmpv_used, less what the host does not offer now. A CPU registers for what
+ * was chosen at boot, or not at all.
+ */
+static unsigned long kvmpv_used_now(void)
+{
+	unsigned long lost = kvmpv_used & ~kvmpv_offered_now();
+
+	if (lost & (KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3))
+		lost |= KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
+	return kvmpv_used & ~lost;
+}
+
 static ssize_t host_version_show(struct kobject *kobj,
 				 struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%u\n", kvmpv_host_version);
+	return sysfs_emit(buf, "%u\n", kvmpv_version_now());
 }
 
 static struct kobj_attribute host_version_attr = __ATTR_RO(host_version);
@@ -23,7 +62,7 @@ static struct kobj_attribute host_version_attr = __ATTR_RO(host_version);
 static ssize_t features_offered_show(struct kobject *kobj,
 				     struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "0x%lx\n", kvmpv_offered);
+	return sysfs_emit(buf, "0x%lx\n", kvmpv_offered_now());
 }
 
 static struct kobj_attribute features_offered_attr = __ATTR_RO(features_offered);
@@ -31,7 +70,7 @@ static struct kobj_attribute features_offered_attr = __ATTR_RO(features_offered)
 static ssize_t features_used_show(struct kobject *kobj,
 				  struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "0x%lx\n", kvmpv_used);
+	return sysfs_emit(buf, "0x%lx\n", kvmpv_used_now());
 }
 
 static struct kobj_attribute features_used_attr = __ATTR_RO(features_used);
@@ -41,6 +80,8 @@ static ssize_t cr3_cache_show(struct kobject *kobj,
 {
 	if (kvmpv_reason)
 		return sysfs_emit(buf, "off: %s\n", kvmpv_reason);
+	if (!(kvmpv_used_now() & KVMPV_F_LOAD_CR3))
+		return sysfs_emit(buf, "off: the host does not offer it now\n");
 	if (!(kvmpv_used & KVMPV_F_CR3_CACHE))
 		return sysfs_emit(buf, "off: the host has no table to give\n");
 	return sysfs_emit(buf, "on\n");
