@@ -18,10 +18,11 @@ gdb_reply() {
 	say "gdb: $REPLY"
 }
 
-# RIP of the stopped vCPU, as hexadecimal digits: the answer has its bytes in reverse.
+# RIP of the stopped vCPU, as hexadecimal digits: the 17th register, its bytes in reverse. (QEMU answers "p" only to who
+# has asked for its list of registers.)
 gdb_rip() {
-	gdb p10
-	RIP=$(echo "$REPLY" | sed 's/\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)/\8\7\6\5\4\3\2\1/')
+	gdb g
+	RIP=$(echo "$REPLY" | cut -c 257-272 | sed 's/\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)\(..\)/\8\7\6\5\4\3\2\1/')
 }
 
 # symbol NAME: its address in the guest, in ADDRESS.
