@@ -296,6 +296,59 @@ guest_kill() {
 	rm -f "$RUN/$1.pid" "$RUN/$1.holder"
 }
 
+# --- a guest that verifies memory whatever happens to it
+
+# busy_guest NAME [WORD...]: starts a guest with both, the option and the work.
+busy_guest() {
+	busy_name=$1
+	shift
+	guest "$busy_name" nopti kvm_paravirt=1 "$@" lab=serve
+	get_busy "$busy_name" "guest is up${*:+ with $*}"
+}
+
+# get_busy NAME TEXT: the guest comes up, for the first time or again; and then its work.
+get_busy() {
+	check "$2" guest_expect "$1" 'G: ready' 120
+	guest_sh "$1" 60 busy
+	goes_on "$1" "$2"
+}
+
+# goes_on NAME TEXT [suspended]: its work has gone on, and as from then on the host takes its CR3 loads: by the table,
+# unless it is AMD's, or suspended.
+goes_on() {
+	goes=miss goes_not=hit
+	if [ "$MACHINE:${3:-}" = vmx: ]; then
+		goes=hit goes_not=native
+	fi
+	check "$2: memory is right" guest_sh "$1" 60 "still_busy 1"
+	check "$2: CR3 is loaded by a $goes, never by a $goes_not" guest_sh "$1" 60 \
+		"gained 1 && [ \$$goes -gt 20 ] && [ \$$goes_not = 0 ] && [ \$native = 0 ]"
+}
+
+# registrations TEXT N: so many vCPUs are registered with the host.
+registrations() {
+	read -r reg <"$SYS"/kernel/debug/kvm_paravirt_host/registered
+	read -r unreg <"$SYS"/kernel/debug/kvm_paravirt_host/unregistered
+	check "$1: registered vCPUs: $2" [ $((reg - unreg)) = "$2" ]
+}
+
+# event_clear NAME: count anew how often KVM's tracepoint was passed; event_hits NAME prints it.
+event_clear() {
+	echo 'hist:keys=common_pid' >"$SYS/kernel/tracing/events/$1/trigger"
+	echo 'hist:keys=common_pid:clear' >>"$SYS/kernel/tracing/events/$1/trigger"
+}
+
+event_hits() { awk '$1 == "Hits:" { print $2 }' "$SYS/kernel/tracing/events/$1/hist"; }
+
+# kexec_root FILE: the guest's root with kernel and root of the guest in /boot, and the host's kernel if the image has it.
+kexec_root() {
+	mkdir -p "$RUN"/kexec/boot
+	ln /lab/guest/bzImage /lab/guest/initramfs.cpio "$RUN"/kexec/boot/
+	[ ! -e /boot/vmlinuz ] || ln /boot/vmlinuz "$RUN"/kexec/boot/
+	cat /lab/guest/initramfs.cpio >"$1"
+	(cd "$RUN"/kexec && find . | cpio -o -H newc 2>/dev/null) >>"$1"
+}
+
 # --- a guest that does what it must not
 
 # hostile_guest [WORD...]: nobody in it registers but the module.

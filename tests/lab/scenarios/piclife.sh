@@ -8,11 +8,7 @@ SERIAL="-device isa-serial,index=1,irq=3 -device isa-serial,index=2,iobase=0x3e8
 WORDS="nopti noapic lab=serve"
 CONSOLE="console=ttyS0 quiet reboot=t panic=-1"
 
-# The guest's root with the guest's kernel and root in it.
-mkdir -p /run/more/boot
-ln /lab/guest/bzImage /lab/guest/initramfs.cpio /run/more/boot/
-cat /lab/guest/initramfs.cpio >/run/nested.cpio
-(cd /run/more && find . | cpio -o -H newc 2>/dev/null) >>/run/nested.cpio
+kexec_root /run/nested.cpio
 
 # up: the guest p is ready, for the first time or again.
 up() {

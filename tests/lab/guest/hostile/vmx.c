@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The guest is about to be a hypervisor itself: VMX operation, as long as it likes. */
+#include <linux/gfp.h>
+
+#include <asm/asm.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/processor-flags.h>
+#include <asm/tlbflush.h>
+
+#include "hostile.h"
+
+#define F_REGISTERED	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
+
+static u32 *region;
+
+static long vmxon(void)
+{
+	u64 basic, pa = __pa(region);
+
+	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	*region = basic & 0x7fffffff;
+	cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	asm goto("1: vmxon %0\n\t"
+		 _ASM_EXTABLE(1b, %l[fault])
+		 : : "m" (pa) : "cc", "memory" : fault);
+	return 0;
+fault:
+	cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+	return -1;
+}
+
+static void vmxoff(void)
+{
+	asm volatile("vmxoff" : : : "cc", "memory");
+	cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+}
+
+/* Whoever has registered this vCPU: the module, or the guest's own kernel. */
+static void enter(void)
+{
+	hostile_case("vmxon", 0, vmxon());
+	hostile_case("vmxon-load", 0, hostile_load_cr3(hostile_cr3()));
+	hostile_case("vmxon-offered", 0,
+		     hostile_call(KVMPV_HC_FEATURES, 0, 0) & F_REGISTERED);
+	hostile_case("vmxon-register", -KVMPV_ELOOP, hostile_register());
+}
+
+static void leave(void)
+{
+	vmxoff();
+	hostile_case("vmxoff-load", 0, hostile_load_cr3(hostile_cr3()));
+	hostile_case("vmxoff-offered", F_REGISTERED,
+		     hostile_call(KVMPV_HC_FEATURES, 0, 0) & F_REGISTERED);
+}
+
+static void try_vmx(void)
+{
+	struct kvmpv_table *table = hostile_mine()->table;
+	u64 cr3 = hostile_cr3();
+	struct hostile_run run;
+
+	hostile_case("register", 0, hostile_register());
+	hostile_case("published", 1, !!hostile_find(table, cr3));
+	enter();
+	hostile_case("vmxon-empty", 1, hostile_empty(table));
+	hostile_case("vmxon-lookup", 0, hostile_lookup(table, cr3, &run));
+	leave();
+	hostile_case("vmxoff-published", 1, !!hostile_find(table, cr3));
+	hostile_case("vmxoff-lookup", 1, hostile_lookup(table, cr3, &run));
+
+	/* Given up in VMX operation, and that for good. */
+	enter();
+	hostile_case("vmxon-unregister", 0, hostile_call(KVMPV_HC_UNREGISTER, 0, 0));
+	hostile_case("vmxon-unregistered", -KVMPV_ENOENT, hostile_load_cr3(cr3));
+	hostile_case("vmxon-register-anew", -KVMPV_ELOOP, hostile_register());
+	vmxoff();
+	hostile_case("vmxoff-register-anew", 0, hostile_register());
+}
+
+static void on_first_cpu(void (*fn)(void))
+{
+	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+		hostile_text("vmx", "yes", "no");
+		return;
+	}
+	/* Never freed: the CPU may write there as long as it likes. */
+	if (!region)
+		region = (void *)get_zeroed_page(GFP_KERNEL);
+	if (region)
+		hostile_on(0, fn);
+}
+
+void hostile_vmx(void)
+{
+	on_first_cpu(try_vmx);
+}
+
+void hostile_vmxon(void)
+{
+	on_first_cpu(enter);
+}
+
+void hostile_vmxoff(void)
+{
+	on_first_cpu(leave);
+}
