@@ -131,7 +131,7 @@ static long wild_paging(struct cpu *c)
 /* Bits of control registers that do not take the ground away. */
 static long wild_control(struct cpu *c)
 {
-	u64 cr0, cr4 = read_cr4(), efer = rdmsr(0xc0000080);
+	u64 cr0, cr4 = read_cr4(), efer = rdmsr(0xc0000080), bit;
 
 	asm volatile("mov %%cr0, %0" : "=r" (cr0));
 	switch (pick(c, 6)) {
@@ -150,8 +150,14 @@ static long wild_control(struct cpu *c)
 		write_cr4(cr4 ^ (pick(c, 2) ? CR4_PGE : pick(c, 2) ? 0x10 : 0x200));
 		break;
 	case 4:
-		/* Never PAE off nor LA57, SMX, PKE, CET, which #GP or do nothing. VMXE may. */
-		write_cr4(cr4 ^ 1ul << (7 + pick(c, 25)));
+		/*
+		 * Never PAE off nor LA57, SMX, PKE, CET, which #GP or do nothing. VMXE may.
+		 * PCIDE cannot be set again with a PCID in CR3: toggle_pcid() does it.
+		 */
+		bit = 1ul << (7 + pick(c, 25));
+		if (bit == CR4_PCIDE)
+			break;
+		write_cr4(cr4 ^ bit);
 		write_cr4(cr4);
 		break;
 	default:
