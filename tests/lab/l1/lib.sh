@@ -636,17 +636,21 @@ recorded() {
 	sed -n "s/^\"work\":\"$3\",\"config\":\"$1\",.*\"metric\":\"$2\",\"value\":\([0-9.]*\)\$/\1/p" "$RUN"/records
 }
 
-# no_dearer TEXT CONFIG PER_THOUSAND WORK...: against config "stock". Exits an operation are rounded: a clock ticks.
+# no_dearer TEXT CONFIG BASE MORE WORK...: of CONFIG against BASE. MORE instructions an operation, or N/1000 of those of BASE.
+# Exits an operation are rounded: a clock ticks.
 no_dearer() {
-	dearer_text=$1 dearer_config=$2 dearer_bar=$3
-	shift 3
+	dearer_text=$1 dearer_config=$2 dearer_base=$3 dearer_bar=$4
+	shift 4
 	for work; do
 		work=${work%%:*}
-		set -- "$(recorded stock exits_per_op "$work")" "$(recorded "$dearer_config" exits_per_op "$work")" \
-			"$(recorded stock least_insns "$work")" "$(recorded "$dearer_config" least_insns "$work")"
+		set -- "$(recorded "$dearer_base" exits_per_op "$work")" "$(recorded "$dearer_config" exits_per_op "$work")" \
+			"$(recorded "$dearer_base" least_insns "$work")" "$(recorded "$dearer_config" least_insns "$work")"
 		check "$dearer_text: $work: as many exits an operation, $1, $2" \
 			awk -v a="$1" -v b="$2" 'BEGIN { exit !(a > 0.5 && int(a + 0.5) == int(b + 0.5)) }'
-		check "$dearer_text: $work: instructions within $dearer_bar/1000, $3, $4" \
-			awk -v a="$3" -v b="$4" -v bar="$dearer_bar" 'BEGIN { exit !(a > 0 && b > 0 && b - a <= a * bar / 1000) }'
+		check "$dearer_text: $work: at most $dearer_bar instructions more, $3, $4" \
+			awk -v a="$3" -v b="$4" -v bar="$dearer_bar" 'BEGIN {
+				more = bar ~ /\/1000$/ ? a * bar / 1000 : bar + 0
+				exit !(a > 0 && b > 0 && b - a <= more)
+			}'
 	done
 }
