@@ -43,7 +43,17 @@ static void enter(void)
 	hostile_case("vmxon-load", 0, hostile_load_cr3(hostile_cr3()));
 	hostile_case("vmxon-offered", 0,
 		     hostile_call(KVMPV_HC_FEATURES, 0, 0) & F_REGISTERED);
+}
+
+static void refused(void)
+{
 	hostile_case("vmxon-register", -KVMPV_ELOOP, hostile_register());
+}
+
+static void enter_refused(void)
+{
+	enter();
+	refused();
 }
 
 static void leave(void)
@@ -65,12 +75,14 @@ static void try_vmx(void)
 	enter();
 	hostile_case("vmxon-empty", 1, hostile_empty(table));
 	hostile_case("vmxon-lookup", 0, hostile_lookup(table, cr3, &run));
+	/* Last: it writes to the table itself. */
+	refused();
 	leave();
 	hostile_case("vmxoff-published", 1, !!hostile_find(table, cr3));
 	hostile_case("vmxoff-lookup", 1, hostile_lookup(table, cr3, &run));
 
 	/* Given up in VMX operation, and that for good. */
-	enter();
+	enter_refused();
 	hostile_case("vmxon-unregister", 0, hostile_call(KVMPV_HC_UNREGISTER, 0, 0));
 	hostile_case("vmxon-unregistered", -KVMPV_ENOENT, hostile_load_cr3(cr3));
 	hostile_case("vmxon-register-anew", -KVMPV_ELOOP, hostile_register());
@@ -98,7 +110,7 @@ void hostile_vmx(void)
 
 void hostile_vmxon(void)
 {
-	on_first_cpu(enter);
+	on_first_cpu(enter_refused);
 }
 
 void hostile_vmxoff(void)
