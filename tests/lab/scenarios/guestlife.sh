@@ -23,15 +23,9 @@ goes_on h "CPU hotplug"
 registrations "CPU hotplug" 2
 
 guest_say h 'echo mem >/sys/power/state'
-suspended() {
-	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do
-		! guest_monitor h "info status" | grep -q suspended || return 0
-	done
-	return 1
-}
-check "suspended to RAM" suspended
+check "suspended to RAM" guest_until h "info status" "VM status: *" "*suspended*"
 registrations "suspended to RAM" 0
-guest_monitor h system_wakeup >/dev/null
+echo system_wakeup >"$RUN/h.mon.in"
 check "resume" guest_expect h 'G: rc=0' 120
 goes_on h "suspend to RAM"
 registrations "suspend to RAM" 2
