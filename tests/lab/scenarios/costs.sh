@@ -73,8 +73,9 @@ full="MOV to CR4, PGE toggled, 64 full page tables"
 bounded 125 "$full" "FLUSH ALL, 64 full page tables" "FLUSH_RANGE, 64 full page tables"
 ! offers_release || bounded 125 "$full" "RELEASE, 64 full page tables"
 
-# 63 more vCPUs to look at, which sleep.
+# 63 more vCPUs to look at, which sleep. With so many KVM has more to do for an INVLPG, and a call for 64 pages is 64 of them.
 tiny cost -c 1 -n 64
-bounded 125 "MOV to CR4, PGE toggled" "FLUSH_VCPUS, all, 64 page tables" "FLUSH_VCPUS, all, ALL"
+bounded 125 "MOV to CR4, PGE toggled" "FLUSH_VCPUS, all, ALL"
+bounded 6400 INVLPG "FLUSH_RANGE, 64 page tables" "FLUSH_VCPUS, all, 64 page tables"
 kvm_unload
 dmesg_clean

@@ -61,8 +61,10 @@ goes_on h "after KSM"
 # 1: not accessed, 4: not written to, which write-protects.
 meanwhile "echo 1 >/proc/$vmm/clear_refs; echo 4 >/proc/$vmm/clear_refs; echo 1 >/proc/sys/vm/compact_memory"
 goes_on h "pages move and become read-only"
+goes_on h "pages still do"
 meanwhile_ends
-check "that $TIMES times" [ "$TIMES" -gt 3 ]
+# A compaction takes as long as it takes: as many as rounds of the check.
+check "that $TIMES times" [ "$TIMES" -ge 2 ]
 goes_on h "after that"
 
 if [ "$(nproc)" -gt 1 ]; then
