@@ -121,18 +121,33 @@ common:
 	addq	$16, %rsp
 	iretq
 
-/*
- * long guarded(fn, a, b, c): fn(a, b, c). An exception in it comes back from
- * here, and returns GUARD_EXCEPTION + vector.
- */
-	.globl guarded, guarded_out
-guarded:
+/* What a C function has to preserve. */
+.macro SAVE
 	pushq	%rbx
 	pushq	%rbp
 	pushq	%r12
 	pushq	%r13
 	pushq	%r14
 	pushq	%r15
+.endm
+
+.macro RESTORE_RET
+	popq	%r15
+	popq	%r14
+	popq	%r13
+	popq	%r12
+	popq	%rbp
+	popq	%rbx
+	ret
+.endm
+
+/*
+ * long guarded(fn, a, b, c): fn(a, b, c). An exception in it comes back from
+ * here, and returns GUARD_EXCEPTION + vector.
+ */
+	.globl guarded, guarded_out
+guarded:
+	SAVE
 	subq	$8, %rsp
 	movq	%rsp, %gs:GUARD
 	movq	%rdi, %rax
@@ -143,23 +158,12 @@ guarded:
 guarded_out:
 	movq	$0, %gs:GUARD
 	addq	$8, %rsp
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
-	ret
+	RESTORE_RET
 
 /* --- restart windows, in ascending order */
 
-/*
- * long lookup(table, cr3): 1 if the table had cr3, which is loaded then. The
- * host's value is in no register but %rax, and not any more when this returns.
- */
-	.globl lookup, lookup_start, lookup_commit
-lookup:
-lookup_start:
+/* %rdi table, %rsi cr3; goes on with the host's value in %rax, or jumps. */
+.macro FIND miss
 	movq	%rdi, %rax
 	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
 	je	1f
@@ -168,8 +172,18 @@ lookup_start:
 	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
 	je	1f
 .endr
-	jmp	2f
+	jmp	\miss
 1:	movq	KVMPV_ENTRY_HOST_CR3(%rax), %rax
+.endm
+
+/*
+ * long lookup(table, cr3): 1 if the table had cr3, which is loaded then. The
+ * host's value is in no register but %rax, and not any more when this returns.
+ */
+	.globl lookup, lookup_start, lookup_commit
+lookup:
+lookup_start:
+	FIND 2f
 lookup_commit:
 	movq	%rax, %cr3
 	movl	$1, %eax
@@ -182,16 +196,7 @@ lookup_commit:
 linger:
 linger_start:
 	shrq	$1, %rdx
-	movq	%rdi, %rax
-	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
-	je	1f
-.rept KVMPV_NR_ENTRIES - 1
-	addq	$KVMPV_ENTRY_SIZE, %rax
-	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
-	je	1f
-.endr
-	jmp	3f
-1:	movq	KVMPV_ENTRY_HOST_CR3(%rax), %rax
+	FIND 3f
 	movq	%rdx, %rcx
 2:	subq	$1, %rcx
 	jnc	2b
@@ -253,12 +258,7 @@ crooked_commit:
  */
 	.globl trip
 trip:
-	pushq	%rbx
-	pushq	%rbp
-	pushq	%r12
-	pushq	%r13
-	pushq	%r14
-	pushq	%r15
+	SAVE
 	movq	%rsp, %r15
 	movq	%cr3, %r14
 	movq	%cr4, %r13
@@ -327,12 +327,6 @@ trip32:
 	movq	%r15, %rsp
 	movl	%esi, %eax
 	cltq
-	popq	%r15
-	popq	%r14
-	popq	%r13
-	popq	%r12
-	popq	%rbp
-	popq	%rbx
-	ret
+	RESTORE_RET
 
 	.section .note.GNU-stack, "", @progbits
