@@ -4,6 +4,7 @@
 # every boot is on without the option, too, hence stock boots a kernel without the series.
 #
 # QEMU's usual machine with its usual firmware: in microvm's the MP table is found at once.
+CLOCK="instructions"
 FILES="/usr/bin/qemu-system-x86_64 /usr/share/seabios/bios-256k.bin /usr/share/qemu/linuxboot_dma.bin
 	/usr/share/qemu/kvmvapic.bin"
 GUEST_VMM=/usr/bin/qemu-system-x86_64

@@ -2,6 +2,7 @@
 # shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
 # What a guest exits for from power-on to init, firmware included: writes to port 0x80, and INVLPGs for
 # the search for an MP table.
+CLOCK="instructions"
 PIO=/sys/kernel/tracing/events/kvm/kvm_pio
 ROM=/usr/share/qemu/bios-microvm.bin
 

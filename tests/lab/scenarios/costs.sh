@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=dash disable=SC2016 # check takes awk programs
+# shellcheck shell=dash disable=SC2034,SC2016 # check takes awk programs
 # What a guest can make the host do with one call, and what a registration leaves behind.
 # MANY: registrations of each of 64 vCPUs. COUNT: calls of each kind.
+CLOCK="instructions"
 MANY=${MANY:-5}
 COUNT=${COUNT:-3}
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=dash disable=SC2086 # STORM is a list of words
+# shellcheck shell=dash disable=SC2034,SC2086 # STORM is a list of words
 # What a guest pays that does not use the interface: next to nothing while nobody does; beside one that
 # does, a test of a pointer per hook.
 # PARAMS=ept=1 or npt=1: for guests that nothing is offered.
+CLOCK="instructions"
 PARAMS=${PARAMS:-}
 STORM="cpuid:1000 pio:1000 uio:600 vmcall:1000 switch:600 fault:600"
 COUNT=/sys/kernel/debug/kvm_paravirt_host

@@ -3,6 +3,7 @@
 # Where the instructions go that a switch costs more than natively. Under EPT a CR3 load does not
 # exit: what is more there than natively is what being a KVM guest costs (kvmclock, ticks), what is
 # more with ours than there is what looking CR3 up costs.
+CLOCK="instructions"
 GUEST_MEM=384
 
 overhead() {	# CONFIG CMDLINE WORD...

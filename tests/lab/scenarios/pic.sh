@@ -3,6 +3,7 @@
 # The 8259A pair of a guest without IO-APIC: port accesses an interrupt, with the stock driver and with
 # the light one, with KVM's 8259A and with QEMU's; ../guest/irq/README.md says where the interrupts come
 # from. All the numbers are of exits to ports 0x20, 0x21, 0xa0, 0xa1.
+CLOCK="instructions"
 PIO=/sys/kernel/tracing/events/kvm/kvm_pio
 IRQ=/sys/kernel/debug/kvmpv_irq
 PARAM=/sys/module/kvmpv_irq/parameters
