@@ -71,9 +71,10 @@ static u64 wild_entry(struct cpu *c)
 	return e | (pick(c, 8) ? PTE_P | PTE_W : 0);
 }
 
+/* An address that may be written to: wild pages, no RAM, or mapped by nothing. */
 static volatile u64 *wild_va(struct cpu *c)
 {
-	u64 i = pick(c, 2) ? pick(c, 512) : pick(c, 8);
+	u64 i = pick(c, 2) ? pick(c, 512) : pick(c, 8), va;
 
 	switch (pick(c, 3)) {
 	case 0:
@@ -82,7 +83,8 @@ static volatile u64 *wild_va(struct cpu *c)
 	case 1:
 		return (u64 *)(SLOT_VA(WILD_PT + pick(c, 16)));
 	default:
-		return (u64 *)(wild_number(c) & ~7ul);
+		va = wild_number(c) & ~7ul;
+		return (u64 *)(va < SLOT_VA(WILD_PT) || va >= HIGH ? HIGH + HOLE_GPA : va);
 	}
 }
 
@@ -115,9 +117,6 @@ static long wild_paging(struct cpu *c)
 			break;
 		default:
 			va = wild_va(c);
-			/* What is mapped elsewhere is not wild. */
-			if ((u64)va < SLOT_VA(WILD_PT) || (u64)va >= HIGH)
-				break;
 			if (pick(c, 2))
 				*va = e;
 			else
