@@ -9,6 +9,7 @@
  * sleeps or waits for a CPU is left alone.
  */
 #include <linux/cpumask.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 
 #include "kvm_cache_regs.h"
@@ -44,9 +45,12 @@ static void kvmpv_do_flushes(struct kvm_vcpu *vcpu,
 		kvmpv_flush_all(vcpu);
 		return;
 	}
-	for (r = todo->range; r < todo->range + todo->nr; r++)
+	for (r = todo->range; r < todo->range + todo->nr; r++) {
 		for (i = 0; i < r->pages; i++)
 			kvm_mmu_invlpg(vcpu, r->va + ((u64)i << r->shift));
+		/* The guest says how much there is to do. */
+		cond_resched();
+	}
 }
 
 /* As a MOV of the current value to CR3 does, but never reloads PDPTRs. */

@@ -250,10 +250,10 @@ int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win)
 		if (i && w->start < st->window[i - 1].commit)
 			return -KVMPV_ERANGE;
 		win->w[i] = *w;
+		win->high = w->commit;
 	}
 	win->nr = st->nr_windows;
 	win->low = win->w[0].start;
-	win->high = win->w[win->nr - 1].commit;
 	return 0;
 }
 

@@ -201,18 +201,13 @@ guest_wait() {
 	guest_kill "$1"
 }
 
-# guest_monitor NAME COMMAND: to QEMU's monitor; what it has answered after a second.
-guest_monitor() {
-	echo "$2" >"$RUN/$1.mon.in"
-	cat "$RUN/$1.mon.out" &
-	sleep 1
-	kill $! 2>/dev/null
-}
+# guest_tell NAME COMMAND: to QEMU's monitor, whatever it answers.
+guest_tell() { echo "$2" >"$RUN/$1.mon.in"; }
 
 # guest_ask NAME COMMAND PATTERN: to QEMU's monitor; reads until a line of the answer matches the shell
 # pattern (LINE holds it).
 guest_ask() {
-	echo "$2" >"$RUN/$1.mon.in"
+	guest_tell "$1" "$2"
 	ask_left=60
 	while guest_alive "$1" && [ $ask_left -gt 0 ]; do
 		# shellcheck disable=SC3045 # busybox has -t
@@ -247,8 +242,8 @@ guest_until() {
 # guest_migrate NAME URI: its state goes there while it runs on; at the end it is paused. GUEST_MIGRATE is one more
 # command, when it has begun.
 guest_migrate() {
-	echo "migrate -d \"$2\"" >"$RUN/$1.mon.in"
-	[ -z "$GUEST_MIGRATE" ] || echo "$GUEST_MIGRATE" >"$RUN/$1.mon.in"
+	guest_tell "$1" "migrate -d \"$2\""
+	[ -z "$GUEST_MIGRATE" ] || guest_tell "$1" "$GUEST_MIGRATE"
 	GUEST_MIGRATE=
 	guest_until "$1" 'info migrate' 'Migration status: *' '*completed'
 }
@@ -261,7 +256,7 @@ guest_running() { guest_until "$1" 'info status' 'VM status: *' '*: running'; }
 guest_save() {
 	guest_migrate "$1" "exec:cat >$2" || return
 	# That waits for cat.
-	echo quit >"$RUN/$1.mon.in"
+	guest_tell "$1" quit
 	guest_wait "$1" 60
 }
 

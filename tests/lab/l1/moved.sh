@@ -140,13 +140,13 @@ restore() {	# FILE
 
 # monitor WORD...: a command that has no answer; true when the guest runs after it.
 monitor() {
-	echo "$*" >"$RUN/$G.mon.in"
+	guest_tell "$G" "$*"
 	guest_running $G
 }
 
 # stopped and continued, time enough between for nothing to be in flight
 pause() {
-	echo stop >"$RUN/$G.mon.in"
+	guest_tell "$G" stop
 	guest_until $G 'info status' 'VM status: *' '*paused' || return
 	sleep 0.1
 	monitor cont

@@ -52,7 +52,7 @@ miss=$ADDRESS
 # The first instruction of the window is "mov %rdi, %rax".
 inside=$(printf %x $((0x$start + 3)))
 
-guest_monitor d "gdbserver chardev:gdb" >/dev/null
+guest_ask d "gdbserver chardev:gdb" "Waiting for gdb*"
 gdb '?'
 check "attached, the guest is stopped" [ "${REPLY#T05}" != "$REPLY" ]
 for kind in "0 software" "1 hardware"; do
@@ -86,7 +86,7 @@ check "the guest was stopped by the debugger and by nothing else" [ "${REPLY#T02
 gdb D
 check "detached" [ "$REPLY" = OK ]
 goes_on d "debugger detached"
-guest_monitor d "gdbserver none" >/dev/null
+guest_tell d "gdbserver none"
 guest_kill d
 kill $holder
 kvm_unload

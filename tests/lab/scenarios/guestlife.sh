@@ -25,7 +25,7 @@ registrations "CPU hotplug" 2
 guest_say h 'echo mem >/sys/power/state'
 check "suspended to RAM" guest_until h "info status" "VM status: *" "*suspended*"
 registrations "suspended to RAM" 0
-echo system_wakeup >"$RUN/h.mon.in"
+guest_tell h system_wakeup
 check "resume" guest_expect h 'G: rc=0' 120
 goes_on h "suspend to RAM"
 registrations "suspend to RAM" 2

@@ -11,7 +11,7 @@ hostile_guest
 hostile keep
 hostile kept
 check "the host lists it" grep -q '^vcpu 0 features [a-z0-9,-]*load-cr3' $HOST/vcpus
-guest_monitor h system_reset >/dev/null
+guest_tell h system_reset
 check "guest is up after a reset" guest_expect h 'G: ready' 120
 check "reset has unregistered it" [ "$(cat $HOST/registered) $(cat $HOST/unregistered)" = "1 1" ]
 hostile_insmod

@@ -12,18 +12,16 @@ GUEST_REBOOT=1
 # Q35 with SeaBIOS has system management mode; a PCI expansion ROM is a memory slot while it is enabled.
 GUEST_MACHINE=q35
 GUEST_QEMU="-bios /usr/share/seabios/bios-256k.bin -device ich9-ahci,addr=2,romfile=/usr/share/qemu/bios-microvm.bin"
-# To QEMU's monitor, which has no answer.
-tell() { echo "$1" >"$RUN/v.mon.in"; }
 busy_guest v
 registrations "guest is up" 2
 
 # Dirty logging of all memory, at a bandwidth at which it never ends.
-tell "migrate_set_parameter max-bandwidth 64k"
+guest_tell v "migrate_set_parameter max-bandwidth 64k"
 for _ in 1 2 3; do
-	tell 'migrate -d "exec:cat >/dev/null"'
+	guest_tell v 'migrate -d "exec:cat >/dev/null"'
 	check "dirty logging is on" guest_until v "info migrate" "Migration status: *" "*active"
 	goes_on v "dirty logging is on"
-	tell migrate_cancel
+	guest_tell v migrate_cancel
 done
 check "dirty logging is off" guest_until v "info migrate" "Migration status: *" "*cancelled"
 goes_on v "dirty logging is off"
@@ -49,7 +47,7 @@ check "$hits transitions" [ "${hits:-0}" -ge 400 ]
 goes_on v "SMIs"
 check "no registration was lost in all this" grep -qx 0 $HOST/unregistered
 
-tell system_reset
+guest_tell v system_reset
 get_busy v "reset"
 check "reset has unregistered both vCPUs" grep -qx 2 $HOST/unregistered
 guest_kill v

@@ -27,7 +27,10 @@ static unsigned int kvmpv_version_now(void)
 	return version > 0 ? version : 0;
 }
 
-/* As kvmpv_offered, on the CPU that this happens to run on: all are alike. */
+/*
+ * As kvmpv_offered, on the CPU that this happens to run on. All are alike, but
+ * for one on which KVM of this guest is in use: CR3 is its own business then.
+ */
 static unsigned long kvmpv_offered_now(void)
 {
 	long offered;
