@@ -231,7 +231,7 @@ guest_until() {
 		# shellcheck disable=SC2254 # it is a pattern
 		case $LINE in
 		$4) return 0 ;;
-		*failed*|*cancelled*) break ;;
+		*failed*) break ;;
 		esac
 		sleep 0.05
 	done

@@ -3,11 +3,12 @@
 # Guests in a storm of switches that verify memory, with PCID and without, one vCPU and two, are moved at random:
 # live, by precopy with dirty logging or dirty rings and by postcopy; into a file and back; to a snapshot and back by
 # loadvm; paused; each to a host with all of it, without the CR3 cache, with paravirt=0, or the stock module. Numbers
-# come from a seed, the moments are of the emulated machine's clock: a run can be repeated.
+# come from a seed, the moments are of the emulated machine's clock: a run can be repeated. STEPS: for each of the four guests.
 # shellcheck source=SCRIPTDIR/../l1/moved.sh
 . /lab/moved.sh
+CLOCK="instructions"
 SEED=20261122
-STEPS=14
+STEPS=${STEPS:-14}
 GUEST_MEM=64
 
 # random N: 0 to N-1, in RANDOM_IS
@@ -82,7 +83,7 @@ step() {	# TEXT
 		check "$1: savevm" monitor savevm s
 		check "$1: the storm goes on" storm_goes_on
 		trace_begin
-		check "$1: loadvm" monitor loadvm s
+		check "$1: loadvm" load_snapshot s
 		moved "$1: loadvm"
 		;;
 	3)

@@ -5,6 +5,7 @@
 # migrate-long does it at random, many times.
 # shellcheck source=SCRIPTDIR/../l1/moved.sh
 . /lab/moved.sh
+CLOCK="instructions"
 HOST=/sys/kernel/debug/kvm_paravirt_host
 GUEST_SMP=2
 GUEST_MEM=64
@@ -26,7 +27,7 @@ before_move
 check "savevm" monitor savevm s
 check "savevm: the storm goes on, memory is right" storm_goes_on
 trace_begin
-check "loadvm" monitor loadvm s
+check "loadvm" load_snapshot s
 took_up "loadvm" 400 1
 
 before_move
