@@ -50,22 +50,21 @@ check "200 registrations in a loop: a key was switched ${patched:-0} times, at m
 echo 0 >$probe/enable
 echo '!hist:keys=key' >$probe/trigger
 
-# cost NAME: instructions, of what "tiny cost" has measured: JUDGED is max or min.
-cost() { sed -n "s/^cost: $1: .*\b$JUDGED \([0-9]*\).*/\1/p" "$RUN"/tiny; }
+# most NAME: instructions, of what "tiny cost" has measured.
+most() { sed -n "s/^cost: $1: .* max //p" "$RUN"/tiny; }
 
 # bounded PER_CENT THAN NAME...: no more than that part of what another exit cost.
 bounded() {
 	bounded_than=$2 bounded_part=$1
 	shift 2
 	for name; do
-		set -- "$(cost "$name")" "$(cost "$bounded_than")"
+		set -- "$(most "$name")" "$(most "$bounded_than")"
 		check "$name: $1, at most $bounded_part % of $bounded_than: $2" \
 			[ -n "$1" -a -n "$2" -a "${1:-0}" -le $((${2:-0} * bounded_part / 100)) ]
 	done
 }
 
 # What stock KVM does in one exit of the guest's, given the same page tables, is the measure.
-JUDGED=max
 tiny cost -c "$COUNT"
 bounded 150 "CPUID, an exit that does nothing" PROBE FEATURES
 # The one reads a page of the guest's, the other writes to the VMCS and has the root loaded anew.
@@ -78,9 +77,7 @@ bounded 125 "$full" "FLUSH ALL, 64 full page tables" "FLUSH_RANGE, 64 full page 
 ! offers_release || bounded 125 "$full" "RELEASE, 64 full page tables"
 
 # 63 more vCPUs to look at, which sleep. With so many KVM has more to do for an INVLPG, and a call for 64 pages is 64 of them.
-# They sleep when they have started, which takes one of the calls 10^8 instructions and more: hence the least of three.
-JUDGED=min
-tiny cost -c 3 -n 64
+tiny cost -c 1 -n 64
 bounded 125 "MOV to CR4, PGE toggled" "FLUSH_VCPUS, all, ALL" "LOAD_CR3, recent" "FLUSH ALL"
 ! offers_release || bounded 500 "MOV to CR4, PGE toggled" "RELEASE, 64 page tables"
 bounded 6400 INVLPG "FLUSH_RANGE, 64 page tables" "FLUSH_VCPUS, all, 64 page tables"
