@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash
 # What a guest can do, and what it must not, at random: ../tiny/README.md. Settings (run -e):
-#   LENGTH=long          10^7 hypercalls, 10^7 CR3 operations
+#   LENGTH=long          10^6 hypercalls and more, 10^7 CR3 operations
 #   TINY="fuzz -s 3"     this instead, to repeat what has failed
 
 HOST=/sys/kernel/debug/kvm_paravirt_host
