@@ -5,7 +5,7 @@
 # PARAMS=ept=1 or npt=1: for guests that nothing is offered.
 CLOCK="instructions"
 PARAMS=${PARAMS:-}
-EXITS="cpuid:1000 pio:1000 uio:1500"
+EXITS="cpuid:1000 pio:1000 uio:5000"
 # With two-dimensional paging these do not exit.
 [ -n "$PARAMS" ] || EXITS="$EXITS switch:600 fault:600"
 STORM="vmcall:1000 $EXITS"
