@@ -127,7 +127,7 @@ for GUEST_SMP in 1 2; do
 		variant="$GUEST_SMP vCPUs, ${words:-PCID}"
 		# shellcheck disable=SC2086 # words are meant
 		check "$variant: guest is in a storm" moved_start $words
-		for n in $(seq $STEPS); do
+		for n in $(seq "$STEPS"); do
 			step "$variant, $n"
 		done
 		check "$variant: the storm ends, its memory was right" storm_end
