@@ -49,7 +49,7 @@ in_guest() {
 	suite=$1 guest_list=$2 results=$3
 	shift 3
 	: >"$results"
-	: >"$results.log"
+	echo - >"$results.log"
 	# The list with it: a scenario may have made a shorter one.
 	(cd / && echo "peers/$guest_list" | cpio -o -H newc) >"$RUN/list.cpio" 2>/dev/null
 	cat /lab/guest/initramfs.cpio "/lab/guest/$suite.cpio" "$RUN/list.cpio" >"$RUN/initramfs"
