@@ -119,7 +119,7 @@ kvm_unload() {
 
 # --- guests
 
-# guest NAME [CMDLINE WORD...]: start a guest in the background.
+# guest NAME [CMDLINE WORD...]: start a guest in the background. GUEST_WORDS: for all guests of a run, after theirs.
 guest() {
 	guest_name=$1
 	shift
@@ -136,7 +136,7 @@ guest() {
 		-L /usr/share/qemu -kernel "$GUEST_BZIMAGE" -initrd "$GUEST_INITRAMFS" \
 		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial \
 		-chardev pipe,id=mon,path="$RUN/$guest_name.mon" -mon chardev=mon $GUEST_QEMU \
-		-append "console=ttyS0 quiet reboot=t panic=-1 $*" >>"$RUN/qemu.log" 2>&1 &
+		-append "console=ttyS0 quiet reboot=t panic=-1 $* ${GUEST_WORDS:-}" >>"$RUN/qemu.log" 2>&1 &
 	echo $! >"$RUN/$guest_name.pid"
 	GUEST_QEMU=
 }
