@@ -31,12 +31,14 @@ const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
 /* What needs no help of the host. */
 bool kvmpv_iodelay_used __ro_after_init;
 bool kvmpv_pic_used __ro_after_init;
+static bool kvmpv_pti_used __initdata;
 
 /* The words that kvm_paravirt= takes; 1 is all of them. */
 enum kvmpv_part {
 	KVMPV_PART_CR3,
 	KVMPV_PART_TLB,
 	KVMPV_PART_RELEASE,
+	KVMPV_PART_PTI,
 	KVMPV_PART_IODELAY,
 	KVMPV_PART_PIC,
 	KVMPV_NR_PARTS
@@ -46,6 +48,7 @@ static const char * const kvmpv_words[KVMPV_NR_PARTS] __initconst = {
 	[KVMPV_PART_CR3]	= "cr3",
 	[KVMPV_PART_TLB]	= "tlb",
 	[KVMPV_PART_RELEASE]	= "release",
+	[KVMPV_PART_PTI]	= "pti",
 	[KVMPV_PART_IODELAY]	= "iodelay",
 	[KVMPV_PART_PIC]	= "pic",
 };
@@ -116,9 +119,10 @@ static void __init kvmpv_announce(int r)
 	char others[64];
 	const char *end;
 
-	snprintf(others, sizeof(others), "%s%s%s%s",
+	snprintf(others, sizeof(others), "%s%s%s%s%s",
 		 kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "",
 		 kvmpv_used & KVMPV_F_RELEASE ? " release" : "",
+		 kvmpv_pti_used ? " pti" : "",
 		 kvmpv_iodelay_used ? " io-delay" : "",
 		 kvmpv_pic_used ? " pic" : "");
 	/* A reason may be of several words. */
@@ -137,6 +141,19 @@ static void __init kvmpv_announce(int r)
 			KVMPV_NR_ENTRIES, others);
 	else
 		pr_info("host ABI v%u: load-cr3%s\n", kvmpv_host_version, others);
+}
+
+/*
+ * Needs no help of the host, but one that shadows page tables. What does not
+ * know kvm-paravirt may.
+ */
+static void __init kvmpv_pti_init(void)
+{
+	if (!IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) ||
+	    !kvmpv_want(KVMPV_PART_PTI) || !boot_cpu_has(X86_FEATURE_PTI))
+		return;
+	setup_force_cpu_cap(X86_FEATURE_KVM_PTI);
+	kvmpv_pti_used = true;
 }
 
 /**
@@ -177,12 +194,15 @@ void __init kvmpv_guest_init(void)
 	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
 	if (version < 1) {
 		kvmpv_reason = "the host does not know kvm-paravirt";
+		kvmpv_pti_init();
 		kvmpv_announce(0);
 		return;
 	}
 	kvmpv_host_version = version;
 	offered = kvmpv_hypercall2(KVMPV_HC_FEATURES, 0, 0);
 	kvmpv_offered = offered > 0 ? offered : 0;
+	if (kvmpv_offered)
+		kvmpv_pti_init();
 	if (kvmpv_tlb_possible()) {
 		kvmpv_used |= KVMPV_F_TLB;
 		kvmpv_tlb_init();
