@@ -31,7 +31,7 @@ const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
 /* What needs no help of the host. */
 bool kvmpv_iodelay_used __ro_after_init;
 bool kvmpv_pic_used __ro_after_init;
-static bool kvmpv_pti_used __initdata;
+static bool kvmpv_pti_used __initdata, kvmpv_pti_cr3_used __initdata;
 
 /* The words that kvm_paravirt= takes; 1 is all of them. */
 enum kvmpv_part {
@@ -90,15 +90,16 @@ static const char * __init kvmpv_why_no_cr3(void)
 		return "cr3 is not in the list of kvm_paravirt=";
 	if (!IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3))
 		return "this kernel is 32-bit";
-	/* Entry code loads CR3 on its own, and reads it: no entry would hit. */
-	if (boot_cpu_has(X86_FEATURE_PTI))
-		return "page table isolation is on";
 	/* Without it __flush_tlb_all() flushes what belongs to one CR3. */
 	if (!boot_cpu_has(X86_FEATURE_PGE))
 		return "the CPU has no global pages";
 	/* A miss of the cache needs it, see kvmpv_load_cr3_miss(). */
 	if (!(kvmpv_offered & KVMPV_F_LOAD_CR3))
 		return "the host does not offer it";
+	/* Entry code loads CR3 more often than the scheduler, from the table only. */
+	if (boot_cpu_has(X86_FEATURE_PTI) &&
+	    !(kvmpv_pti_used && (kvmpv_offered & KVMPV_F_CR3_CACHE)))
+		return "page table isolation is on";
 	return NULL;
 }
 
@@ -122,7 +123,7 @@ static void __init kvmpv_announce(int r)
 	snprintf(others, sizeof(others), "%s%s%s%s%s",
 		 kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "",
 		 kvmpv_used & KVMPV_F_RELEASE ? " release" : "",
-		 kvmpv_pti_used ? " pti" : "",
+		 kvmpv_pti_cr3_used ? " pti-cr3" : kvmpv_pti_used ? " pti" : "",
 		 kvmpv_iodelay_used ? " io-delay" : "",
 		 kvmpv_pic_used ? " pic" : "");
 	/* A reason may be of several words. */
@@ -222,8 +223,10 @@ void __init kvmpv_guest_init(void)
 /* The boot CPU decides: all later CPUs find the feature bit set or not. */
 static void __init kvmpv_boot_cpu_init(void)
 {
-	int r = kvmpv_cr3_cpu_init(kvmpv_used & KVMPV_F_CR3);
+	int r;
 
+	kvmpv_cr3_init(kvmpv_pti_used);
+	r = kvmpv_cr3_cpu_init(kvmpv_used & KVMPV_F_CR3);
 	if (r) {
 		kvmpv_used &= ~KVMPV_F_CR3;
 		kvmpv_reason = "the host refused the registration";
@@ -231,6 +234,10 @@ static void __init kvmpv_boot_cpu_init(void)
 		return;
 	}
 	setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
+	if (kvmpv_pti_used) {
+		setup_force_cpu_cap(X86_FEATURE_KVM_PTI_CR3);
+		kvmpv_pti_cr3_used = true;
+	}
 	kvmpv_announce(0);
 }
 

@@ -45,3 +45,6 @@ SYM_INNER_LABEL(kvmpv_cr3_miss, SYM_L_GLOBAL)
 	xorl	%eax, %eax
 	RET
 SYM_FUNC_END(__kvmpv_load_cr3)
+
+.section .kvmpv_windows, "a"
+	.quad	kvmpv_cr3_start, kvmpv_cr3_commit, kvmpv_cr3_miss

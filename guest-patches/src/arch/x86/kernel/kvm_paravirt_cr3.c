@@ -14,8 +14,10 @@
  * the CPU registers anew.
  */
 #include <linux/build_bug.h>
+#include <linux/init.h>
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
+#include <linux/sort.h>
 
 #include <asm/kvm_paravirt.h>
 #include <asm/pgtable_types.h>
@@ -39,15 +41,50 @@ struct kvmpv_cpu {
 };
 
 static DEFINE_PER_CPU(struct kvmpv_cpu, kvmpv_cpu);
-static DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_table, kvmpv_table);
+/* With page table isolation user page tables map it, and nothing beside it. */
+DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_table, kvmpv_table);
 DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
 DEFINE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
+
+/* What .kvmpv_windows has; from the linker. */
+extern const struct kvmpv_code __kvmpv_windows[], __kvmpv_windows_end[];
+
+struct kvmpv_code kvmpv_code[KVMPV_NR_WINDOWS] __ro_after_init;
+unsigned int kvmpv_nr_code __ro_after_init;
+
+static int __init kvmpv_code_cmp(const void *a, const void *b)
+{
+	const struct kvmpv_code *l = a, *r = b;
+
+	return l->start < r->start ? -1 : 1;
+}
+
+/**
+ * kvmpv_cr3_init() - know the code that loads CR3 from the table
+ * @entry: entry code does, too
+ *
+ * Context: boot CPU, before it registers.
+ */
+void __init kvmpv_cr3_init(bool entry)
+{
+	const struct kvmpv_code *c;
+
+	for (c = __kvmpv_windows; c < __kvmpv_windows_end; c++) {
+		if (!entry && c->start != (unsigned long)kvmpv_cr3_start)
+			continue;
+		if (WARN_ON(kvmpv_nr_code == KVMPV_NR_WINDOWS))
+			break;
+		kvmpv_code[kvmpv_nr_code++] = *c;
+	}
+	sort(kvmpv_code, kvmpv_nr_code, sizeof(*kvmpv_code), kvmpv_code_cmp, NULL);
+}
 
 static int kvmpv_register(void)
 {
 	unsigned long features = this_cpu_read(kvmpv_cpu.features);
 	struct kvmpv_state *state = this_cpu_ptr(&kvmpv_state);
 	unsigned long gpa = slow_virt_to_phys(state);
+	unsigned int i;
 	long r;
 
 	state->guest_version = KVMPV_ABI_VERSION;
@@ -55,9 +92,11 @@ static int kvmpv_register(void)
 	state->features_accepted = features;
 	if (features & KVMPV_F_CR3_CACHE) {
 		state->table_gpa = slow_virt_to_phys(this_cpu_ptr(&kvmpv_table));
-		state->nr_windows = 1;
-		state->window[0].start = (unsigned long)kvmpv_cr3_start;
-		state->window[0].commit = (unsigned long)kvmpv_cr3_commit;
+		state->nr_windows = kvmpv_nr_code;
+		for (i = 0; i < kvmpv_nr_code; i++) {
+			state->window[i].start = kvmpv_code[i].start;
+			state->window[i].commit = kvmpv_code[i].commit;
+		}
 	}
 
 	r = kvmpv_hypercall2(KVMPV_HC_REGISTER, gpa, sizeof(*state));

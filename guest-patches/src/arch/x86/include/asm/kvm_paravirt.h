@@ -33,6 +33,7 @@ void kvmpv_tlb_init(void);
 void kvmpv_tlb_cpu_init(void);
 
 /* Only with CONFIG_KVM_PARAVIRT_CR3 */
+void kvmpv_cr3_init(bool entry);
 int kvmpv_cr3_cpu_init(unsigned long features);
 void kvmpv_cr3_cpu_offline(void);
 void kvmpv_mm_init(void);
@@ -145,10 +146,20 @@ struct kvmpv_counters {
 	u64 refused;		/* times a call was refused */
 };
 
+/* A restart window, and where a lookup goes on that finds nothing. */
+struct kvmpv_code {
+	u64 start;
+	u64 commit;
+	u64 miss;
+};
+
 DECLARE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
 DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
+DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_table, kvmpv_table);
 
-extern const char kvmpv_cr3_start[], kvmpv_cr3_commit[], kvmpv_cr3_miss[];
+extern const char kvmpv_cr3_start[];
+extern struct kvmpv_code kvmpv_code[];
+extern unsigned int kvmpv_nr_code;
 
 bool __kvmpv_load_cr3(const struct kvmpv_table *table, unsigned long cr3);
 bool kvmpv_load_cr3(unsigned long cr3);
@@ -168,10 +179,15 @@ static __always_inline void kvmpv_count_flush(void)
  */
 static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
 {
-	if (cpu_feature_enabled(X86_FEATURE_KVM_CR3_CACHE) &&
-	    regs->ip >= (unsigned long)kvmpv_cr3_start &&
-	    regs->ip <= (unsigned long)kvmpv_cr3_commit)
-		regs->ip = (unsigned long)kvmpv_cr3_miss;
+	unsigned int i;
+
+	if (!cpu_feature_enabled(X86_FEATURE_KVM_CR3_CACHE))
+		return;
+	for (i = 0; i < kvmpv_nr_code; i++) {
+		if (regs->ip >= kvmpv_code[i].start &&
+		    regs->ip <= kvmpv_code[i].commit)
+			regs->ip = kvmpv_code[i].miss;
+	}
 }
 
 #else /* !CONFIG_KVM_PARAVIRT_CR3 */
