@@ -519,16 +519,17 @@ measure() {
 	return 1
 }
 
-# One result line, in LINE.
+# One result line, in LINE. WORK_SUFFIX: what a scenario adds to the works' names.
 measured() {
 	# shellcheck disable=SC2086 # words are meant
 	set -- "$1" ${LINE#G: }
 	work=${2#work=} ops=${3#ops=} tsc=${4#tsc=}
-	fields="\"work\":\"$work\",\"config\":\"$1\",\"ops\":$ops,\"switches\":${5#switches=}"
 	if [ "$work" = null ]; then
 		mv "$RUN"/counted "$RUN"/null
 		return
 	fi
+	work=$work${WORK_SUFFIX:-}
+	fields="\"work\":\"$work\",\"config\":\"$1\",\"ops\":$ops,\"switches\":${5#switches=}"
 	case $1:$work in
 	tcg:*) insns "$1" ;;
 	*:idle|*:pic_timer|*:pic_slave) interrupts ;;
