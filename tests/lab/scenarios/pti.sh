@@ -32,7 +32,41 @@ if [ "$MACHINE" = vmx ]; then
 		awk -v a="$with" -v b="$without" 'BEGIN { exit !(b > 0 && a <= 1.2 * b) }'
 fi
 
+# walk NAME WORD...: the kernel's half of the user page tables of a guest, in $RUN/NAME.
+walk() {
+	walk_to=$RUN/$1
+	shift
+	: >"$walk_to"
+	guest w pti=on "$@" lab=serve
+	guest_expect w 'G: ready' 120 || return
+	guest_say w "insmod /lib/modules/\$(uname -r)/kvmpv_ptwalk.ko && sed 's/^/W: /' /sys/kernel/debug/kvmpv_ptwalk"
+	while guest_read w 60; do
+		case $LINE in
+		"W: "*) echo "${LINE#W: }" >>"$walk_to" ;;
+		"G: rc="*) break ;;
+		esac
+	done
+	check "$walk_to: a user cannot read any of it" guest_sh w 60 'probe </sys/kernel/debug/kvmpv_ptwalk'
+	guest_kill w
+}
+
 kvm_load ours
+GUEST_SMP=2
+walk off kvm_paravirt=0
+walk reads kvm_paravirt=pti
+walk on kvm_paravirt=1
+check "user page tables map some of the kernel ($(grep -c . "$RUN/off") pages), none of it for users" \
+	eval "[ \$(grep -c . $RUN/off) -gt 10 ] && ! grep 'u\$' $RUN/off $RUN/on"
+check "without reads they map the same" cmp "$RUN/off" "$RUN/reads"
+diff "$RUN/off" "$RUN/on" | grep '^[<>]' >"$RUN/more"
+# The table of each CPU, and nothing else. SVM has none.
+if [ "$MACHINE" = vmx ]; then
+	check "with the cache a page more for each CPU, read-only: $(tr '\n' ' ' <"$RUN/more")" \
+		eval "[ \$(grep -c . $RUN/more) = 2 ] && [ \$(grep -c '^> [0-9a-f]* 1 ---\$' $RUN/more) = 2 ]"
+else
+	check "with the option the same" [ ! -s "$RUN/more" ]
+fi
+
 for smp in 1 2; do
 	GUEST_SMP=$smp
 	for words in "" nopcid; do
@@ -43,8 +77,17 @@ for smp in 1 2; do
 		check "$text: page tables are isolated" guest_sh p 60 "grep PTI $PTI || dmesg | grep 'page tables isolation: *enabled'"
 		check "$text: memory of 8 processes is right" guest_sh p 120 'memsum 4'
 		check "$text: forks and unmapped pages" guest_sh p 120 'LAB_MARKS=0 forkexec 20 && LAB_MARKS=0 munmap33 50'
+		# Anywhere in entry and exit; paranoid entries ask CR3, in a window, too.
+		for _ in $(seq 100); do
+			guest_tell p nmi
+			sleep 0.01
+		done &
+		check "$text: the same while NMIs come" guest_sh p 120 'memsum 4 && LAB_MARKS=0 syscall 20000 && LAB_MARKS=0 pipe 500'
+		wait $!
+		check "$text: they came" guest_sh p 60 "[ \$(sed -n 's/^ *NMI: *\([0-9]*\) .*/\1/p' /proc/interrupts) -gt 20 ]"
 		[ "$MACHINE" != vmx ] ||
-			check "$text: registered" guest_sh p 60 "dmesg | grep pti-cr3 && grep . $COUNT/* && [ \$(cat $COUNT/registered) = $smp ]"
+			check "$text: registered, and entry found its CR3" guest_sh p 60 \
+				"dmesg | grep pti-cr3 && [ \$(cat $COUNT/registered) = $smp ]"
 		check "$text: suspended and resumed but for the firmware" guest_sh p 60 \
 			'echo core >/sys/power/pm_test; echo 0 >/sys/module/suspend/parameters/pm_test_delay; echo mem >/sys/power/state; memsum 1'
 		guest_kill p

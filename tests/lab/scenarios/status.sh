@@ -126,8 +126,13 @@ host "a loop of registrations is gone" 3 "not in use: offered, but no running gu
 check "every registration is gone" [ "$(cat $HOST/registered)" = "$(cat $HOST/unregistered)" ]
 
 start p pti=on kvm_paravirt=1
-in_guest p "page table isolation" 0 "in use: tlb-flush${release:+, $release}; no CR3 cache, page table isolation is on"
-host "page table isolation" 0 "in use: 1 VM makes flush calls, no vCPU is registered"
+in_guest p "page table isolation" 0 "in use: cr3-cache, load-cr3, tlb-flush${release:+, $release}"
+host "page table isolation" 0 "in use: 1 vCPU of 1 VM is registered"
+guest_kill p
+
+start p pti=on kvm_paravirt=cr3,tlb,release
+in_guest p "page table isolation, left out of the list" 0 "in use: tlb-flush${release:+, $release}; no CR3 cache, page table isolation is on"
+host "page table isolation, left out of the list" 0 "in use: 1 VM makes flush calls, no vCPU is registered"
 guest_kill p
 kvm_unload
 

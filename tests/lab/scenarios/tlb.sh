@@ -57,9 +57,17 @@ grown tlb_vcpus
 none release registered tlb_refused
 guest_kill t
 
-flushes "page table isolation" " $offered" pti=on kvm_paravirt=1
+# What entry code loads CR3 from. On SVM it does not read CR3, no more.
+[ "$MACHINE" = vmx ] && entry=pti-cr3 || entry=pti
+flushes "page table isolation" " ${offered% *} $entry io-delay" pti=on kvm_paravirt=1
 grown tlb_vcpus $in_use
-none registered tlb_refused $not_offered
+[ "$MACHINE" = vmx ] && grown registered || none registered
+none tlb_refused $not_offered
+guest_kill t
+
+flushes "page table isolation, no PCID" " ${offered% *} $entry io-delay" pti=on nopcid noinvpcid kvm_paravirt=1
+grown tlb_vcpus $in_use
+none tlb_refused $not_offered
 guest_kill t
 
 # One vCPU: ranges, by processes that have no other CPU to ask.
