@@ -55,16 +55,17 @@ GUEST_SMP=2
 walk off kvm_paravirt=0
 walk reads kvm_paravirt=pti
 walk on kvm_paravirt=1
-check "user page tables map some of the kernel ($(grep -c . "$RUN/off") pages), none of it for users" \
-	eval "[ \$(grep -c . $RUN/off) -gt 10 ] && ! grep 'u\$' $RUN/off $RUN/on"
+check "user page tables map some of the kernel ($(grep -c . "$RUN/off") places), none of it for users" \
+	eval "[ \$(grep -c . $RUN/off) -ge 4 ] && ! grep 'u\$' $RUN/off $RUN/on"
 check "without reads they map the same" cmp "$RUN/off" "$RUN/reads"
-diff "$RUN/off" "$RUN/on" | grep '^[<>]' >"$RUN/more"
+check "with the cache all of that, too" eval "! grep -vxFf $RUN/on $RUN/off"
+grep -vxFf "$RUN/off" "$RUN/on" >"$RUN/more"
 # The table of each CPU, and nothing else. SVM has none.
 if [ "$MACHINE" = vmx ]; then
-	check "with the cache a page more for each CPU, read-only: $(tr '\n' ' ' <"$RUN/more")" \
-		eval "[ \$(grep -c . $RUN/more) = 2 ] && [ \$(grep -c '^> [0-9a-f]* 1 ---\$' $RUN/more) = 2 ]"
+	check "and a page more for each CPU, read-only: $(tr '\n' ' ' <"$RUN/more")" \
+		eval "[ \$(grep -c . $RUN/more) = 2 ] && [ \$(grep -c '^[0-9a-f]* 1 ---\$' $RUN/more) = 2 ]"
 else
-	check "with the option the same" [ ! -s "$RUN/more" ]
+	check "and no more" [ ! -s "$RUN/more" ]
 fi
 
 for smp in 1 2; do
@@ -86,7 +87,7 @@ for smp in 1 2; do
 		wait $!
 		check "$text: they came" guest_sh p 60 "[ \$(sed -n 's/^ *NMI: *\([0-9]*\) .*/\1/p' /proc/interrupts) -gt 20 ]"
 		[ "$MACHINE" != vmx ] ||
-			check "$text: registered, and entry found its CR3" guest_sh p 60 \
+			check "$text: registered" guest_sh p 60 \
 				"dmesg | grep pti-cr3 && [ \$(cat $COUNT/registered) = $smp ]"
 		check "$text: suspended and resumed but for the firmware" guest_sh p 60 \
 			'echo core >/sys/power/pm_test; echo 0 >/sys/module/suspend/parameters/pm_test_delay; echo mem >/sys/power/state; memsum 1'

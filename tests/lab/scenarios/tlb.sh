@@ -58,10 +58,14 @@ none release registered tlb_refused
 guest_kill t
 
 # What entry code loads CR3 from. On SVM it does not read CR3, no more.
-[ "$MACHINE" = vmx ] && entry=pti-cr3 || entry=pti
+if [ "$MACHINE" = vmx ]; then
+	entry=pti-cr3 registers=grown
+else
+	entry=pti registers=none
+fi
 flushes "page table isolation" " ${offered% *} $entry io-delay" pti=on kvm_paravirt=1
 grown tlb_vcpus $in_use
-[ "$MACHINE" = vmx ] && grown registered || none registered
+$registers registered
 none tlb_refused $not_offered
 guest_kill t
 
