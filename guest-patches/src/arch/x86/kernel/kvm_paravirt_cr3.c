@@ -46,9 +46,6 @@ DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_table, kvmpv_table);
 DEFINE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
 DEFINE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
 
-/* What .kvmpv_windows has; from the linker, which sees to it that they fit. */
-extern const struct kvmpv_code __kvmpv_windows[], __kvmpv_windows_end[];
-
 struct kvmpv_code kvmpv_code[KVMPV_NR_WINDOWS] __ro_after_init;
 unsigned int kvmpv_nr_code __ro_after_init;
 

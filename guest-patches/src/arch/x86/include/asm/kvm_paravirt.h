@@ -157,6 +157,9 @@ DECLARE_PER_CPU(struct kvmpv_counters, kvmpv_counters);
 DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_state, kvmpv_state);
 DECLARE_PER_CPU_PAGE_ALIGNED(struct kvmpv_table, kvmpv_table);
 
+/* What .kvmpv_windows has; from the linker, which sees to it that they fit. */
+extern const struct kvmpv_code __kvmpv_windows[], __kvmpv_windows_end[];
+
 extern const char kvmpv_cr3_start[];
 extern struct kvmpv_code kvmpv_code[];
 extern unsigned int kvmpv_nr_code;
