@@ -34,19 +34,18 @@ fi
 
 # walk NAME WORD...: the kernel's half of the user page tables of a guest, in $RUN/NAME.
 walk() {
-	walk_to=$RUN/$1
+	name=$1
 	shift
-	: >"$walk_to"
+	: >"$RUN/$name"
 	guest w pti=on "$@" lab=serve
 	guest_expect w 'G: ready' 120 || return
 	guest_say w "insmod /lib/modules/\$(uname -r)/kvmpv_ptwalk.ko && sed 's/^/W: /' /sys/kernel/debug/kvmpv_ptwalk"
 	while guest_read w 60; do
 		case $LINE in
-		"W: "*) echo "${LINE#W: }" >>"$walk_to" ;;
+		"W: "*) echo "${LINE#W: }" >>"$RUN/$name" ;;
 		"G: rc="*) break ;;
 		esac
 	done
-	name=${walk_to##*/}
 	check "$name: a user cannot read any of it" guest_sh w 60 'probe </sys/kernel/debug/kvmpv_ptwalk'
 	check "$name: what a user can read is found" guest_sh w 60 '! echo 400000 | probe'
 	guest_kill w
