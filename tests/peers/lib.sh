@@ -28,19 +28,18 @@ alike() {
 
 # on_host LIST VALUE...: LIST (a file of /peers) in the emulated host with each VALUE of the parameter ept or npt, stock module and ours.
 on_host() {
-	host_list=$PEERS/$1 parameter=npt
-	[ "$MACHINE" = svm ] || parameter=ept
+	host_list=$PEERS/$1
 	shift
 	# Named semaphores; gigabytes that are mapped and hardly used.
 	mkdir -p /dev/shm
 	echo 1 >/proc/sys/vm/overcommit_memory
 	for value; do
 		for kind in stock ours; do
-			kvm_load $kind "$parameter=$value" || return
+			kvm_load $kind "$PAGING=$value" || return
 			$PEERS/runner "$host_list" "$RUN/$kind"
 			kvm_unload
 		done
-		alike "kvm $parameter=$value" "$host_list" stock "$RUN/stock" ours "$RUN/ours"
+		alike "kvm $PAGING=$value" "$host_list" stock "$RUN/stock" ours "$RUN/ours"
 	done
 }
 

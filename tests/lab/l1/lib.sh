@@ -14,6 +14,11 @@ HOST_DEBUG=${HOST_DEBUG:-0}
 # A host that watches itself is slower.
 SLOW=$((HOST_DEBUG ? 6 : 1))
 CR=$(printf '\r')
+# The module's parameter for two-dimensional paging.
+case $MACHINE in
+vmx) PAGING=ept ;;
+svm) PAGING=npt ;;
+esac
 mkdir -p "$RUN"
 
 # Settings for the next guest; a scenario changes them before it calls guest().
@@ -91,10 +96,7 @@ kvm_load() {
 	for module in $MODULE_DEPS; do
 		grep -q "^$(echo "$module" | tr - _) " /proc/modules || insmod "/modules/$module.ko" || return 1
 	done
-	case $MACHINE in
-	vmx) set -- ept=0 "$@" ;;
-	svm) set -- npt=0 "$@" ;;
-	esac
+	set -- "$PAGING=0" "$@"
 	if [ ! -e "/modules/$kvm_kind/$VENDOR_MODULE.ko" ]; then
 		not_ok "load $kvm_kind $VENDOR_MODULE" "the module is not in the image: build it, or give run -j"
 		return 1

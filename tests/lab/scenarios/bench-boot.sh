@@ -50,8 +50,5 @@ booted() {
 
 boot stock stock /lab/guest/stock/bzImage kvm_paravirt=0
 boot paravirt ours /lab/guest/bzImage kvm_paravirt=1
-case $MACHINE in
-vmx) boot ept stock /lab/guest/stock/bzImage kvm_paravirt=0 ept=1 ;;
-svm) boot ept stock /lab/guest/stock/bzImage kvm_paravirt=0 npt=1 ;;
-esac
+boot ept stock /lab/guest/stock/bzImage kvm_paravirt=0 "$PAGING=1"
 dmesg_clean

@@ -5,8 +5,5 @@ CLOCK="instructions"
 WORKS="pipe:4000,hackbench1:400,hackbench5:80,forkexec:2000,munmap33:1200,mmapchurn:10000,syscall:500000"
 GUEST_MEM=384
 
-case $MACHINE in
-vmx) works ept stock "$WORKS" ept=1 -- kvm_paravirt=0 ;;
-svm) works ept stock "$WORKS" npt=1 -- kvm_paravirt=0 ;;
-esac
+works ept stock "$WORKS" "$PAGING=1" -- kvm_paravirt=0
 dmesg_clean

@@ -30,8 +30,5 @@ sleep 5
 
 irq stock stock kvm_paravirt=0
 irq paravirt ours kvm_paravirt=1
-case $MACHINE in
-vmx) irq ept stock kvm_paravirt=0 ept=1 ;;
-svm) irq ept stock kvm_paravirt=0 npt=1 ;;
-esac
+irq ept stock kvm_paravirt=0 "$PAGING=1"
 dmesg_clean

@@ -6,10 +6,7 @@ WORKS="syscall:100000,pipe:4000,hackbench1:200"
 WORK_SUFFIX=_pti
 GUEST_MEM=384
 
-case $MACHINE in
-vmx) works ept stock "$WORKS" ept=1 -- pti=on kvm_paravirt=0 ;;
-svm) works ept stock "$WORKS" npt=1 -- pti=on kvm_paravirt=0 ;;
-esac
+works ept stock "$WORKS" "$PAGING=1" -- pti=on kvm_paravirt=0
 works stock stock "$WORKS" -- pti=on kvm_paravirt=0
 works paravirt ours "$WORKS" -- pti=on kvm_paravirt=1
 dmesg_clean

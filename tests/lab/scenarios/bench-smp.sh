@@ -9,8 +9,5 @@ GUEST_SMP=2
 
 works stock stock "$WORKS" -- kvm_paravirt=0
 works paravirt ours "$WORKS" -- kvm_paravirt=1
-case $MACHINE in
-vmx) works ept stock "$WORKS" ept=1 -- kvm_paravirt=0 ;;
-svm) works ept stock "$WORKS" npt=1 -- kvm_paravirt=0 ;;
-esac
+works ept stock "$WORKS" "$PAGING=1" -- kvm_paravirt=0
 dmesg_clean
