@@ -3,6 +3,7 @@
 #include <linux/cpu.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 
 #include <asm/processor-flags.h>
@@ -19,10 +20,20 @@ static void fill_pattern(void)
 	memset(hostile_mine()->table, PATTERN, PAGE_SIZE);
 }
 
+static bool changed(const char *name, const void *page)
+{
+	const u8 *at = memchr_inv(page, PATTERN, PAGE_SIZE);
+
+	/* What was written tells who did. */
+	if (at)
+		pr_err("hostile: %s changed at %#lx: %*ph\n", name, offset_in_page(at),
+		       (int)min_t(unsigned long, 32, PAGE_SIZE - offset_in_page(at)), at);
+	return at;
+}
+
 static long pattern_lost(const struct hostile_pages *p)
 {
-	return !!memchr_inv(p->state, PATTERN, PAGE_SIZE) +
-	       !!memchr_inv(p->table, PATTERN, PAGE_SIZE);
+	return changed("state", p->state) + changed("table", p->table);
 }
 
 static void try_unregister(void)
