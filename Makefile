@@ -8,7 +8,7 @@ help:
 	@echo "make demo          the main job: build all, boot the lab, print the table (root)"
 	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
 	@echo "make bench-write   the same, and puts table and charts into docs/ (root)"
-	@echo "make check         all tests; ends with N passed, N failed (root)"
+	@echo "make check         all but the long tests; ends with N passed, N failed (root)"
 	@echo "make matrix        every kernel of the archive: dkms build, CRCs, guest series (root)"
 	@echo "make matrix-write  the same, and puts the table into docs/kernels.md (root)"
 	@echo "make check-long    what takes longer: all pairs of host and guest, every patch boots (root)"

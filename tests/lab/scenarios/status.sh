@@ -97,6 +97,7 @@ host "one guest" 0 "in use: 1 vCPU of 1 VM is registered" "VM process $(cat /run
 guest_sh a 60 'LAB_MARKS=0 pipe 100'
 in_guest a "cache in use" 0 "in use: cr3-cache, load-cr3, tlb-flush${release:+, $release}"
 json_has "cache in use" '"option": "1"'
+json_has "cache in use" '"pti": "page table isolation is off"'
 json_has "cache in use" '"abi": 1'
 json_has "cache in use" '"hit_rate": 0.'
 hits=${JSON##*\"hit\": }

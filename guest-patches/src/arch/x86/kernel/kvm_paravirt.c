@@ -31,7 +31,8 @@ const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
 /* What needs no help of the host. */
 bool kvmpv_iodelay_used __ro_after_init;
 bool kvmpv_pic_used __ro_after_init;
-static bool kvmpv_pti_used __initdata, kvmpv_pti_cr3_used __initdata;
+bool kvmpv_pti_used __ro_after_init;
+static bool kvmpv_pti_cr3_used __initdata;
 
 /* The words that kvm_paravirt= takes; 1 is all of them. */
 enum kvmpv_part {

@@ -118,8 +118,12 @@ static void kvmpv_exit_mmap(struct mm_struct *mm)
 	if (!r)
 		return;
 	r->nr = 0;
-	if (kvmpv_leave_mm(mm))
+	if (kvmpv_leave_mm(mm)) {
 		kvmpv_release_add(r, mm->pgd);
+		/* kernel_to_user_pgdp() */
+		if (cpu_feature_enabled(X86_FEATURE_PTI))
+			kvmpv_release_add(r, (void *)mm->pgd + PAGE_SIZE);
+	}
 	for (i = 0; i < KERNEL_PGD_BOUNDARY; i++)
 		if (pgd_present(mm->pgd[i]))
 			kvmpv_release_p4ds(r, &mm->pgd[i]);

@@ -92,6 +92,17 @@ static ssize_t cr3_cache_show(struct kobject *kobj,
 
 static struct kobj_attribute cr3_cache_attr = __ATTR_RO(cr3_cache);
 
+/* What takes the place of CR3 reads; whether loads exit is cr3_cache's to say. */
+static ssize_t pti_show(struct kobject *kobj,
+			struct kobj_attribute *attr, char *buf)
+{
+	if (!boot_cpu_has(X86_FEATURE_PTI))
+		return sysfs_emit(buf, "off\n");
+	return sysfs_emit(buf, "%s\n", kvmpv_pti_used ? "no-reads" : "stock");
+}
+
+static struct kobj_attribute pti_attr = __ATTR_RO(pti);
+
 static ssize_t io_delay_show(struct kobject *kobj,
 			     struct kobj_attribute *attr, char *buf)
 {
@@ -113,6 +124,7 @@ static struct attribute *kvmpv_attrs[] = {
 	&features_offered_attr.attr,
 	&features_used_attr.attr,
 	&cr3_cache_attr.attr,
+	&pti_attr.attr,
 	&io_delay_attr.attr,
 	&pic_attr.attr,
 	NULL

@@ -108,7 +108,7 @@ void kvmpv_guest_cpu_offline(void);
 extern unsigned int kvmpv_host_version;
 extern unsigned long kvmpv_offered, kvmpv_used;
 extern const char *kvmpv_reason;
-extern bool kvmpv_iodelay_used, kvmpv_pic_used;
+extern bool kvmpv_iodelay_used, kvmpv_pic_used, kvmpv_pti_used;
 
 #else /* !CONFIG_KVM_PARAVIRT_GUEST */
 
