@@ -37,7 +37,6 @@ check "guest says that the cache is in use" guest_expect a 'G: kvm-paravirt: hos
 guest_expect a 'G: ready' 60
 check "so does $STATE" guest_sh a 60 "grep -qx on $STATE/cr3_cache && grep -qx 1 $STATE/host_version"
 check "memory of 8 processes is right" guest_sh a 240 'memsum 2'
-check "guest counts hits" guest_sh a 60 "[ \$(cat $COUNT/hit) -gt 100 ]"
 check "the module cannot be unloaded under it" eval '! rmmod kvm_intel 2>/dev/null'
 check "guest has registered, and lost nothing" \
 	guest_sh a 60 "[ \$(cat $COUNT/registered) = 1 ] && [ \$(cat $COUNT/native) = 0 ]"
