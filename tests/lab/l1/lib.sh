@@ -192,6 +192,15 @@ guest_sh() {
 	return "${LINE#G: rc=}"
 }
 
+# guest_hits NAME ROUNDTRIPS [COMMAND...]: two tasks switch, started by COMMAND, 99 of 100 times by the table.
+# With more tasks than the CPU has targets for, hits are chance.
+guest_hits() {
+	hits_guest=$1 hits_trips=$2
+	shift 2
+	guest_sh "$hits_guest" 120 \
+		"h=\$(cat /sys/kernel/debug/kvm_paravirt/hit); LAB_MARKS=0 $* pipe $hits_trips; [ \$((\$(cat /sys/kernel/debug/kvm_paravirt/hit) - h)) -gt $((hits_trips * 198 / 100)) ]"
+}
+
 # guest_wait NAME SECONDS: until its QEMU has ended.
 guest_wait() {
 	wait_left=$(($2 * 10 * SLOW))

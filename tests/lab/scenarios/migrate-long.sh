@@ -39,11 +39,8 @@ host_load() {
 moved() {
 	case $from,$GIVES in
 	all,all) took_up "$1, $HOST_KIND" 400 1 ;;
-	nothing,all)
-		# It asks twice a second.
-		guest_sh $G 60 'sleep 0.6'
-		took_up "$1, $HOST_KIND" 900 100000
-		;;
+	# It asks twice a second.
+	nothing,all) took_up "$1, $HOST_KIND" 900 100000 ;;
 	*,nothing) goes_native "$1, $HOST_KIND" ;;
 	esac
 }
