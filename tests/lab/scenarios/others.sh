@@ -5,10 +5,10 @@
 # PARAMS=ept=1 or npt=1: for guests that nothing is offered.
 CLOCK="instructions"
 PARAMS=${PARAMS:-}
-EXITS="cpuid:1000 pio:1000 uio:5000"
+EXITS="cpuid:5000 pio:5000 uio:5000"
 # With two-dimensional paging these do not exit.
-[ -n "$PARAMS" ] || EXITS="$EXITS switch:600 fault:600"
-STORM="vmcall:1000 $EXITS"
+[ -n "$PARAMS" ] || EXITS="$EXITS switch:2000 fault:2000"
+STORM="vmcall:5000 $EXITS"
 COUNT=/sys/kernel/debug/kvm_paravirt_host
 
 # sizes: of a vCPU, bytes, and a VM, bytes, whole pages.

@@ -5,7 +5,7 @@
 CLOCK="instructions"
 PTI=/sys/devices/system/cpu/vulnerabilities/meltdown
 COUNT=/sys/kernel/debug/kvm_paravirt STATE=/sys/kernel/kvm_paravirt
-WORKS="syscall:20000,pipe:1000"
+WORKS="syscall:50000,pipe:1000"
 
 # cr_exits CONFIG SYSCALL PIPE: a system call of an unchanged kernel reads CR3 and writes it on the way in and on the way
 # out: 4. A pipe: two calls a switch, and the switch: 9. Without the reads: 2 and 5.
