@@ -154,7 +154,7 @@ guest_alive() {
 read_line() {
 	IFS= read -r -n 1 -t "$2" LINE <"$1" || return
 	[ -n "$LINE" ] || return 0
-	IFS= read -r -t 60 line_rest <"$1" || return
+	IFS= read -r -t 10 line_rest <"$1" || return
 	LINE=$LINE$line_rest
 	LINE=${LINE%"$CR"}
 }
