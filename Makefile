@@ -9,6 +9,7 @@ help:
 	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
 	@echo "make bench-write   the same, and puts table and charts into docs/ (root)"
 	@echo "make check         all but the long tests; ends with N passed, N failed (root)"
+	@echo "make check-quick   what needs neither root nor a built kernel, in less than three minutes"
 	@echo "make matrix        every kernel of the archive: dkms build, CRCs, guest series (root)"
 	@echo "make matrix-write  the same, and puts the table into docs/kernels.md (root)"
 	@echo "make check-long    what takes longer: all pairs of host and guest, every patch boots (root)"
@@ -38,6 +39,9 @@ bench-write:
 
 check:
 	tests/check
+
+check-quick:
+	tests/check-quick
 
 check-long:
 	tests/check-long
@@ -91,5 +95,5 @@ install uninstall:
 clean:
 	rm -rf build
 
-.PHONY: help demo bench bench-write check check-long matrix matrix-write setup root guest guest-tree guest-export \
+.PHONY: help demo bench bench-write check check-quick check-long matrix matrix-write setup root guest guest-tree guest-export \
 	guest-write deb rpm repo dist install uninstall clean
