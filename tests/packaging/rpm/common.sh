@@ -42,8 +42,8 @@ versions() {
 all_files() {
 	(cd "$ROOT" && find . -xdev -path ./var/lib/rpm -prune -o -path ./tmp -prune -o -print | sort)
 }
-# A folder of its own that rpm distributions have.
-mkdir -p "$ROOT/usr/share/licenses"
+# Folders that rpm distributions have.
+mkdir -p "$ROOT/usr/share/licenses" "$ROOT/usr/lib/kernel/install.d"
 nothing_left() { all_files | diff "$work/before" - ; }
 
 # dkms takes ps for --rpm_safe_upgrade: the machine's, which is a Debian 12, too.
