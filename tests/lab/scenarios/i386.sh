@@ -6,7 +6,7 @@ STATE=/sys/kernel/kvm_paravirt
 COUNT=/sys/kernel/debug/kvm_paravirt
 PIO=/sys/kernel/tracing/events/kvm/kvm_pio
 off='host ABI v1: cr3-cache off, this kernel is 32-bit'
-none='not offered by the host, full emulation'
+none='the host does not know kvm-paravirt, full emulation'
 
 # start TEXT SMP "WORD..." LINE: a guest that serves, and what it says; its kernel's version is in KERNEL.
 start() {

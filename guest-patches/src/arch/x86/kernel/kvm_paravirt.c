@@ -9,6 +9,7 @@
 
 #include <linux/bits.h>
 #include <linux/cc_platform.h>
+#include <linux/err.h>
 #include <linux/init.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
@@ -27,6 +28,9 @@ unsigned int kvmpv_host_version __ro_after_init;
 unsigned long kvmpv_offered __ro_after_init;
 unsigned long kvmpv_used __ro_after_init;
 const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
+
+/* The ABI's errors are Linux's, so that %pe knows their names. */
+static char kvmpv_refused[48] __ro_after_init;
 
 /* What needs no help of the host. */
 bool kvmpv_iodelay_used __ro_after_init;
@@ -55,6 +59,8 @@ static const char * const kvmpv_words[KVMPV_NR_PARTS] __initconst = {
 };
 
 static bool kvmpv_given __initdata;
+/* Words were given, not 1: whoever names a part wants it on any host. */
+static bool kvmpv_listed __initdata;
 static unsigned long kvmpv_wanted __initdata;
 
 static bool __init kvmpv_want(enum kvmpv_part part)
@@ -71,14 +77,16 @@ static int __init kvmpv_setup(char *val)
 		return -EINVAL;
 	kvmpv_given = strcmp(val, "0");
 	kvmpv_wanted = strcmp(val, "1") ? 0 : GENMASK(KVMPV_NR_PARTS - 1, 0);
-	if (!kvmpv_given || kvmpv_wanted)
+	kvmpv_listed = kvmpv_given && !kvmpv_wanted;
+	if (!kvmpv_listed)
 		return 0;
 	while ((word = strsep(&val, ",")) != NULL) {
 		part = match_string(kvmpv_words, KVMPV_NR_PARTS, word);
 		if (part >= 0)
 			kvmpv_wanted |= BIT(part);
 		else
-			pr_warn("kvm_paravirt=: '%s' is not known\n", word);
+			pr_warn("kvm_paravirt=: '%s' is not known; it takes 0, 1 or a list of cr3,tlb,release,pti,iodelay,pic\n",
+				word);
 	}
 	return 0;
 }
@@ -116,8 +124,8 @@ static bool __init kvmpv_tlb_possible(void)
 	       boot_cpu_has(X86_FEATURE_PGE);
 }
 
-/* The one line that says what is in use; the host's error, if it refused. */
-static void __init kvmpv_announce(int r)
+/* The one line that says what is in use, and if the cache is not, why. */
+static void __init kvmpv_announce(void)
 {
 	char others[64];
 	const char *end;
@@ -132,10 +140,7 @@ static void __init kvmpv_announce(int r)
 	end = *others ? ";" : "";
 
 	if (!kvmpv_host_version)
-		pr_info("not offered by the host, full emulation%s%s\n", end, others);
-	else if (r)
-		pr_info("host ABI v%u: cr3-cache off, REGISTER answered %d%s%s\n",
-			kvmpv_host_version, r, end, others);
+		pr_info("%s, full emulation%s%s\n", kvmpv_reason, end, others);
 	else if (kvmpv_reason)
 		pr_info("host ABI v%u: cr3-cache off, %s%s%s\n",
 			kvmpv_host_version, kvmpv_reason, end, others);
@@ -147,8 +152,11 @@ static void __init kvmpv_announce(int r)
 }
 
 /*
- * Needs no help of the host, but one that shadows page tables. What does not
- * know kvm-paravirt may.
+ * Not to read CR3 needs no help of the host, but is of use only where the host
+ * shadows page tables. One that offers something does. One that does not know
+ * kvm-paravirt may or may not: on the many that do not shadow, each entry would
+ * have an LFENCE more, and a kernel pointer in a page that users' page tables
+ * map, for nothing. Hence only for those who name pti.
  */
 static void __init kvmpv_pti_init(void)
 {
@@ -190,15 +198,16 @@ void __init kvmpv_guest_init(void)
 	/* No host shadows its page tables, and with TDX a VMCALL is fatal. */
 	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
 		kvmpv_reason = "guest memory is encrypted";
-		kvmpv_announce(0);
+		kvmpv_announce();
 		return;
 	}
 
 	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
 	if (version < 1) {
 		kvmpv_reason = "the host does not know kvm-paravirt";
-		kvmpv_pti_init();
-		kvmpv_announce(0);
+		if (kvmpv_listed)
+			kvmpv_pti_init();
+		kvmpv_announce();
 		return;
 	}
 	kvmpv_host_version = version;
@@ -217,7 +226,7 @@ void __init kvmpv_guest_init(void)
 	}
 	kvmpv_reason = kvmpv_why_no_cr3();
 	if (kvmpv_reason)
-		kvmpv_announce(0);
+		kvmpv_announce();
 	else
 		kvmpv_used |= kvmpv_offered & KVMPV_F_CR3;
 }
@@ -231,8 +240,10 @@ static void __init kvmpv_boot_cpu_init(void)
 	r = kvmpv_cr3_cpu_init(kvmpv_used & KVMPV_F_CR3);
 	if (r) {
 		kvmpv_used &= ~KVMPV_F_CR3;
-		kvmpv_reason = "the host refused the registration";
-		kvmpv_announce(r);
+		snprintf(kvmpv_refused, sizeof(kvmpv_refused),
+			 "REGISTER answered %pe", ERR_PTR(r));
+		kvmpv_reason = kvmpv_refused;
+		kvmpv_announce();
 		return;
 	}
 	setup_force_cpu_cap(X86_FEATURE_KVM_CR3_CACHE);
@@ -240,7 +251,7 @@ static void __init kvmpv_boot_cpu_init(void)
 		setup_force_cpu_cap(X86_FEATURE_KVM_PTI_CR3);
 		kvmpv_pti_cr3_used = true;
 	}
-	kvmpv_announce(0);
+	kvmpv_announce();
 }
 
 /**
@@ -262,7 +273,8 @@ void __ref kvmpv_guest_cpu_init(void)
 	}
 	r = kvmpv_cr3_cpu_init(kvmpv_used & KVMPV_F_CR3);
 	if (r)
-		pr_info("CPU %d: REGISTER answered %d\n", smp_processor_id(), r);
+		pr_info("CPU %d: REGISTER answered %pe\n", smp_processor_id(),
+			ERR_PTR(r));
 }
 
 /**
