@@ -31,7 +31,8 @@ SYM_INNER_LABEL(kvmpv_cr3_start, SYM_L_GLOBAL)
 .endr
 	addq	$KVMPV_ENTRY_SIZE, %rax
 	cmpq	%rsi, KVMPV_ENTRY_GUEST_CR3(%rax)
-	jne	kvmpv_cr3_miss
+	/* Not to the global symbol: objtool would take it for another function. */
+	jne	.Lmiss
 .Lhit:
 	movq	KVMPV_ENTRY_HOST_CR3(%rax), %rax
 SYM_INNER_LABEL(kvmpv_cr3_commit, SYM_L_GLOBAL)
@@ -40,6 +41,7 @@ SYM_INNER_LABEL(kvmpv_cr3_commit, SYM_L_GLOBAL)
 	movl	$1, %eax
 	RET
 	/* Behind the window: who steps through here is not sent back. */
+.Lmiss:
 SYM_INNER_LABEL(kvmpv_cr3_miss, SYM_L_GLOBAL)
 	ANNOTATE_NOENDBR
 	xorl	%eax, %eax

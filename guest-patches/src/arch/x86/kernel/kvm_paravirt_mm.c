@@ -8,6 +8,7 @@
  * A fork() and exec() spends a third of its exits like that. exit_mmap() says it
  * beforehand, in one call. That is a hint: nothing depends on it.
  */
+#include <linux/irqflags.h>
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
@@ -44,16 +45,43 @@ static void kvmpv_release_add(struct kvmpv_release *r, const void *table)
 		kvmpv_release_call(r);
 }
 
-static void kvmpv_release_pmds(struct kvmpv_release *r, pmd_t *pmd)
+/*
+ * The table of PMDs that @pud points to, and the tables of PTEs below it.
+ *
+ * A table of PMDs of hugetlbfs may be shared with another process, and a truncate
+ * of the file takes it away from here and may free it, after an IPI to all CPUs:
+ * huge_pmd_unshare_flush(). As in gup-fast, interrupts are off from reading @pud
+ * to the last look at what it points to. The host is called with interrupts on
+ * again: it takes its time.
+ */
+static void kvmpv_release_pmds(struct kvmpv_release *r, pud_t *pud)
 {
-	int i;
+	int i = -1;
 
-	kvmpv_release_add(r, pmd);
-	for (i = 0; i < PTRS_PER_PMD; i++, pmd++) {
-		pmd_t val = READ_ONCE(*pmd);
+	while (i < PTRS_PER_PMD) {
+		pud_t table;
+		pmd_t *pmd;
 
-		if (pmd_present(val) && !pmd_leaf(val))
-			kvmpv_release_add(r, (void *)pmd_page_vaddr(val));
+		local_irq_disable();
+		table = READ_ONCE(*pud);
+		if (!pud_present(table) || pud_leaf(table)) {
+			local_irq_enable();
+			return;
+		}
+		pmd = pud_pgtable(table);
+		if (i < 0) {
+			r->va[r->nr++] = (unsigned long)pmd;
+			i = 0;
+		}
+		for (; i < PTRS_PER_PMD && r->nr < KVMPV_RELEASE_MAX; i++) {
+			pmd_t val = READ_ONCE(pmd[i]);
+
+			if (pmd_present(val) && !pmd_leaf(val))
+				r->va[r->nr++] = pmd_page_vaddr(val);
+		}
+		local_irq_enable();
+		if (r->nr == KVMPV_RELEASE_MAX)
+			kvmpv_release_call(r);
 	}
 }
 
@@ -63,11 +91,9 @@ static void kvmpv_release_puds(struct kvmpv_release *r, pud_t *pud)
 
 	kvmpv_release_add(r, pud);
 	for (i = 0; i < PTRS_PER_PUD; i++, pud++) {
-		pud_t val = READ_ONCE(*pud);
-
-		if (!pud_present(val) || pud_leaf(val))
+		if (pud_none(READ_ONCE(*pud)))
 			continue;
-		kvmpv_release_pmds(r, pud_pgtable(val));
+		kvmpv_release_pmds(r, pud);
 		cond_resched();
 	}
 }
@@ -104,8 +130,9 @@ static bool kvmpv_leave_mm(struct mm_struct *mm)
 
 /*
  * pv_ops.mmu.exit_mmap: under mmap_lock, and nobody uses @mm any more but the
- * OOM reaper, which frees no page tables, and khugepaged, which may take a
- * table of PTEs away: of these nothing but the address is looked at.
+ * OOM reaper, which frees no page tables, khugepaged, which may take a table of
+ * PTEs away: of these nothing but the address is looked at, and what
+ * kvmpv_release_pmds() is careful about.
  */
 static void kvmpv_exit_mmap(struct mm_struct *mm)
 {

@@ -16,9 +16,11 @@
 #include <linux/jiffies.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/smp.h>
 #include <linux/vmstat.h>
 
+#include <asm/cpu.h>
 #include <asm/kvm_paravirt.h>
 #include <asm/paravirt.h>
 #include <asm/tlb.h>
@@ -64,6 +66,17 @@ static bool kvmpv_flush_call(unsigned int nr, unsigned long a0,
 		this_cpu_inc(kvmpv_tlb_counters.tlb_refused);
 	}
 	return !cpu->refused;
+}
+
+/*
+ * Is what runs now the local part of the flush that has filled kvmpv_desc? A
+ * debugger that stops the kernel in between flushes, too, for itself: kgdb is
+ * entered by NMI, #BP or #DB, all of which count as NMI when they interrupt the
+ * kernel. Its flush must neither take part in this call nor be taken for it.
+ */
+static bool kvmpv_desc_is_mine(void)
+{
+	return this_cpu_read(kvmpv_tlb_cpu.pending) && !in_nmi();
 }
 
 static bool kvmpv_desc_call(void)
@@ -130,7 +143,7 @@ bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
 
 	if (!kvmpv_shift_ok(shift))
 		return false;
-	if (this_cpu_read(kvmpv_tlb_cpu.pending)) {
+	if (kvmpv_desc_is_mine()) {
 		if (!kvmpv_desc_add(this_cpu_ptr(&kvmpv_desc), smp_processor_id()) ||
 		    !kvmpv_desc_call())
 			return false;
@@ -155,7 +168,7 @@ bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
 bool __kvmpv_flush_tlb_user(void)
 {
 	if (KVMPV_FULL_LOADS_CR3 ||
-	    !this_cpu_read(kvmpv_tlb_cpu.pending) ||
+	    !kvmpv_desc_is_mine() ||
 	    !this_cpu_read(kvmpv_desc.scope) ||
 	    !kvmpv_desc_add(this_cpu_ptr(&kvmpv_desc), smp_processor_id()) ||
 	    !kvmpv_desc_call())
@@ -186,7 +199,7 @@ bool __kvmpv_flush_tlb_all(void)
  * Interrupts are off so that nobody else fills the descriptor. Other CPUs need
  * not have theirs on: the host waits for none of them to do anything.
  *
- * Context: not NMI.
+ * Context: any; in NMI context nothing is flushed.
  * Return: false if not all CPUs have flushed.
  */
 bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
@@ -196,6 +209,9 @@ bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
 	bool ok;
 	int cpu;
 
+	/* As in kvmpv_flush_tlb_multi(). */
+	if (in_nmi())
+		return false;
 	local_irq_save(flags);
 	desc = this_cpu_ptr(&kvmpv_desc);
 	kvmpv_desc_init(desc, KVMPV_FLUSH_ALL, start, end, PAGE_SHIFT);
@@ -225,8 +241,11 @@ static void kvmpv_flush_tlb_multi(const struct cpumask *cpumask,
 	bool ok = tlb->gpa;
 	unsigned long flags;
 
-	/* An IPI also lets CPUs leave mm_cpumask(); due once a second. */
-	if (info->trim_cpumask ||
+	/*
+	 * An IPI also lets CPUs leave mm_cpumask(); due once a second. In a
+	 * debugger the descriptor may be the interrupted code's.
+	 */
+	if (in_nmi() || info->trim_cpumask ||
 	    (info->end != TLB_FLUSH_ALL && !kvmpv_shift_ok(info->stride_shift))) {
 		kvmpv_flush_multi_before(cpumask, info);
 		return;
