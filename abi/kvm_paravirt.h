@@ -62,6 +62,7 @@
  */
 #define KVMPV_EPERM		1	/* the caller's CPL is not 0 */
 #define KVMPV_ENOENT		2	/* this vCPU is not registered */
+#define KVMPV_EIO		5	/* the CPU's CR3 targets do not work */
 #define KVMPV_ENXIO		6	/* the CPU has fewer than 4 CR3 targets */
 #define KVMPV_E2BIG		7	/* size is larger than a page */
 #define KVMPV_ENOEXEC		8	/* the vCPU is not in long mode with paging */

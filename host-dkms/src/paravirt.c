@@ -126,6 +126,7 @@ static const struct {
 	int err;
 } kvmpv_errors[] = {
 	{ "EPERM", KVMPV_EPERM },	{ "ENOENT", KVMPV_ENOENT },
+	{ "EIO", KVMPV_EIO },
 	{ "ENXIO", KVMPV_ENXIO },	{ "E2BIG", KVMPV_E2BIG },
 	{ "ENOEXEC", KVMPV_ENOEXEC },	{ "EAGAIN", KVMPV_EAGAIN },
 	{ "ENOMEM", KVMPV_ENOMEM },	{ "EFAULT", KVMPV_EFAULT },
@@ -170,11 +171,12 @@ static int kvmpv_check_vcpu(struct kvm_vcpu *vcpu)
 static unsigned long kvmpv_offered_most(void)
 {
 	unsigned long bits;
+	const char *text;
 
 	if (!kvmpv_vendor_shadows())
 		return 0;
 	bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE | KVMPV_F_LOAD_CR3;
-	if (kvmpv_vendor_has_targets())
+	if (!kvmpv_vendor_targets(&text))
 		bits |= KVMPV_F_CR3_CACHE;
 	return bits & kvmpv_allowed;
 }
@@ -253,8 +255,9 @@ static int kvmpv_install(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 			 u64 gpa, u64 size, struct kvmpv_vcpu *p)
 {
+	const char *text;
 	int r = kvmpv_check_state(st, size, kvmpv_offered(vcpu),
-				  kvmpv_vendor_has_targets());
+				  kvmpv_vendor_targets(&text));
 
 	if (r)
 		return r;
@@ -699,6 +702,17 @@ static int kvmpv_offered_show(struct seq_file *m, void *v)
 }
 DEFINE_SHOW_ATTRIBUTE(kvmpv_offered);
 
+/* Why the cache is not offered, if the CPU is the reason. */
+static int kvmpv_targets_show(struct seq_file *m, void *v)
+{
+	const char *text;
+
+	kvmpv_vendor_targets(&text);
+	seq_printf(m, "%s\n", text);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(kvmpv_targets);
+
 static struct dentry *kvmpv_debugfs;
 
 static void kvmpv_stat_file(const char *name, unsigned long stat)
@@ -722,6 +736,8 @@ void __init kvmpv_module_init(void)
 	kvmpv_vcpus_init(kvmpv_debugfs);
 	debugfs_create_file("offered", 0444, kvmpv_debugfs, NULL,
 			    &kvmpv_offered_fops);
+	debugfs_create_file("cr3_targets", 0444, kvmpv_debugfs, NULL,
+			    &kvmpv_targets_fops);
 	kvmpv_stat_file("registered", KVMPV_STAT_REGISTERED);
 	kvmpv_stat_file("unregistered", KVMPV_STAT_UNREGISTERED);
 	kvmpv_stat_file("publishes", KVMPV_STAT_PUBLISHES);

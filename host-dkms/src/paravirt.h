@@ -36,6 +36,7 @@ struct kvmpv_vcpu {
 	bool fault_in;		/* the table's page was not there */
 	bool restarted;		/* RIP was set back at this exit */
 	bool dead;		/* to be unregistered where that can be done */
+	bool proven;		/* GUEST_CR3 was seen to keep the tag: may be listed */
 
 	u64 publishes, restarts, told_publishes, told_restarts;
 	u64 switches;
@@ -150,7 +151,7 @@ struct kvmpv_vcpu **kvmpv_vendor_vcpu(struct kvm_vcpu *vcpu);
 struct kvmpv_vm *kvmpv_vendor_vm(struct kvm *kvm);
 struct kvmpv_flush_queue *kvmpv_vendor_flush_queue(struct kvm_vcpu *vcpu);
 bool kvmpv_vendor_shadows(void);
-bool kvmpv_vendor_has_targets(void);
+int kvmpv_vendor_targets(const char **text);
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu);
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
 void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);

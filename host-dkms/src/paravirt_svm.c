@@ -30,9 +30,10 @@ bool kvmpv_vendor_shadows(void)
 	return !npt_enabled;
 }
 
-bool kvmpv_vendor_has_targets(void)
+int kvmpv_vendor_targets(const char **text)
 {
-	return false;
+	*text = "none";
+	return kvmpv_check_targets(0, KVMPV_TARGETS_WHOLE);
 }
 
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu)

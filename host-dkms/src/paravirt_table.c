@@ -181,18 +181,33 @@ static bool all_zero(const __u64 *p, unsigned int n)
 }
 
 /**
+ * kvmpv_check_targets() - can the CPU's CR3-target list be used?
+ * @nr: how many values the CPU compares
+ * @found: what trying them has shown
+ *
+ * Return: 0, -KVMPV_ENXIO if there are not enough, -KVMPV_EIO if they do not do
+ * what the cache needs.
+ */
+int kvmpv_check_targets(unsigned int nr, enum kvmpv_targets found)
+{
+	if (nr < KVMPV_NR_ENTRIES)
+		return -KVMPV_ENXIO;
+	return found == KVMPV_TARGETS_WHOLE ? 0 : -KVMPV_EIO;
+}
+
+/**
  * kvmpv_check_state() - a copy of para_state at REGISTER, but for windows
  * @st: the copy
  * @size: the call's size argument, bytes
  * @offered: feature bits offered to this vCPU
- * @targets: has the CPU as many CR3 targets as the cache takes?
+ * @targets: what kvmpv_check_targets() says of this host
  *
  * The table and the windows are for the CR3 cache: without it there are none.
  *
  * Return: 0 or the negative error that REGISTER returns.
  */
 int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered,
-		      bool targets)
+		      int targets)
 {
 	if (!st->guest_version)
 		return -KVMPV_EPROTO;
@@ -201,8 +216,8 @@ int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered,
 	    !all_zero(st->reserved2, sizeof(st->reserved2) / 8))
 		return -KVMPV_EBADMSG;
 	/* The cache is not merely not offered: this host never will. */
-	if ((st->features_accepted & KVMPV_F_CR3_CACHE) && !targets)
-		return -KVMPV_ENXIO;
+	if ((st->features_accepted & KVMPV_F_CR3_CACHE) && targets)
+		return targets;
 	if (st->features_accepted & ~offered)
 		return -KVMPV_EOPNOTSUPP;
 	if (!(st->features_accepted & (KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)))

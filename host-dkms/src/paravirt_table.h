@@ -31,6 +31,15 @@ struct kvmpv_list {
 	unsigned int used;
 };
 
+/*
+ * What trying the CPU's CR3 targets has shown, for all vCPUs of the host: a
+ * property of the CPU, so it only ever gets worse.
+ */
+enum kvmpv_targets {
+	KVMPV_TARGETS_WHOLE,	/* nothing is wrong, as far as is known */
+	KVMPV_TARGETS_NO_TAG,	/* GUEST_CR3 loses the tag bit: never listed */
+};
+
 /* Restart windows, as checked at REGISTER. */
 struct kvmpv_windows {
 	u64 low, high;		/* of all windows: a RIP outside needs no search */
@@ -73,7 +82,8 @@ unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 int kvmpv_check_page(u64 gpa);
 int kvmpv_check_size(u64 size);
 int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered,
-		      bool targets);
+		      int targets);
+int kvmpv_check_targets(unsigned int nr, enum kvmpv_targets found);
 int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win);
 const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 					     u64 rip);

@@ -45,10 +45,22 @@ bool kvmpv_vendor_shadows(void)
 	return !enable_ept;
 }
 
+/* Of all vCPUs; who finds out first says so in the log. */
+static enum kvmpv_targets kvmpv_targets;
+
+static const char *const kvmpv_targets_text[] = {
+	[KVMPV_TARGETS_WHOLE] = "usable",
+	[KVMPV_TARGETS_NO_TAG] = "not usable: the CPU does not keep bit 10 of CR3",
+};
+
 /* KVM, Xen and Hyper-V tell their guests that there are 0. */
-bool kvmpv_vendor_has_targets(void)
+int kvmpv_vendor_targets(const char **text)
 {
-	return vmx_misc_cr3_count(vmcs_config.misc) >= KVMPV_NR_ENTRIES;
+	enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
+	unsigned int nr = vmx_misc_cr3_count(vmcs_config.misc);
+
+	*text = nr < KVMPV_NR_ENTRIES ? "none" : kvmpv_targets_text[found];
+	return kvmpv_check_targets(nr, found);
 }
 
 /**
@@ -110,8 +122,12 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level)
 {
-	if (vmx->loaded_vmcs != &vmx->vmcs01 || level < PT64_ROOT_4LEVEL)
+	if (vmx->loaded_vmcs != &vmx->vmcs01)
 		return hw;
+	if (level < PT64_ROOT_4LEVEL) {
+		vmx->kvmpv->loaded = hw;
+		return hw;
+	}
 	if (hw & KVMPV_CR3_TAG) {
 		/* A guest PCID with the tag bit: against the ABI. */
 		kvmpv_unregister(&vmx->vcpu);
@@ -130,6 +146,52 @@ static void kvmpv_restart(struct vcpu_vmx *vmx, const struct kvmpv_window *w)
 	kvmpv_count(KVMPV_STAT_RESTARTS);
 }
 
+/* What has been found out is true of every vCPU, and told once. */
+static void kvmpv_found(enum kvmpv_targets was, enum kvmpv_targets is)
+{
+	if (cmpxchg(&kvmpv_targets, was, is) == was)
+		pr_warn("%s: kvm-paravirt: CR3 targets are %s\n",
+			THIS_MODULE->name, kvmpv_targets_text[is]);
+}
+
+/*
+ * The one assumption about the CPU, tried before anything is listed: that bit
+ * 10, which it ignores in CR3, is still there in GUEST_CR3 after an exit. Without
+ * targets each MOV to CR3 exits, so the guest has left CR3 as it was loaded.
+ */
+static void kvmpv_prove(struct vcpu_vmx *vmx)
+{
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+
+	/* Not if the CPU has loaded nothing: it saves nothing, either. */
+	if (p->dead || !(p->loaded & KVMPV_CR3_TAG) || vmx->fail ||
+	    (vmcs_read32(VM_EXIT_REASON) & VMX_EXIT_REASONS_FAILED_VMENTRY))
+		return;
+	if (vmcs_readl(GUEST_CR3) == p->loaded) {
+		p->proven = true;
+	} else {
+		p->dead = true;
+		kvmpv_found(KVMPV_TARGETS_WHOLE, KVMPV_TARGETS_NO_TAG);
+	}
+}
+
+/*
+ * KVM_BUG_ON() without its wait for other CPUs, which must not be done with
+ * IRQs off: two CPUs in it would wait for each other. The other vCPUs end when
+ * they next leave guest mode. No WARN, either: panic_on_warn is for the
+ * host's mistakes.
+ */
+static void kvmpv_end_vm(struct kvm *kvm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm->vm_bugged = true;
+	kvm->vm_dead = true;
+	kvm_for_each_vcpu(i, vcpu, kvm)
+		kvm_make_request(KVM_REQ_VM_DEAD, vcpu);
+}
+
 /* The guest runs on another of the listed roots: make it KVM's current one. */
 static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 {
@@ -145,9 +207,13 @@ static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 			if (mmu->prev_roots[k].hpa == root->hpa &&
 			    mmu->prev_roots[k].pgd == root->pgd)
 				break;
-	/* The CPU took a value that was not listed. */
-	if (KVM_BUG_ON(k == KVM_MMU_NUM_PREV_ROOTS, vcpu->kvm))
+	/* The CPU took a value that was not listed: nobody knows what it runs on. */
+	if (unlikely(k == KVM_MMU_NUM_PREV_ROOTS)) {
+		pr_err_ratelimited("%s: kvm-paravirt: vCPU %d runs on a CR3 that was not listed: its VM is ended\n",
+				   THIS_MODULE->name, vcpu->vcpu_id);
+		kvmpv_end_vm(vcpu->kvm);
 		return;
+	}
 
 	/* As cached_root_find_and_keep_current() rotates: this is its LRU. */
 	info = mmu->prev_roots[k];
@@ -187,7 +253,11 @@ void __kvmpv_exit(struct vcpu_vmx *vmx)
 	u64 hw;
 
 	p->restarted = false;
-	if ((!p->listed && !p->shown) || is_guest_mode(&vmx->vcpu))
+	if (is_guest_mode(&vmx->vcpu))
+		return;
+	if (unlikely(!p->proven) && p->cache)
+		kvmpv_prove(vmx);
+	if (!p->listed && !p->shown)
 		return;
 
 	w = kvmpv_find_window(&p->windows, kvm_rip_read(&vmx->vcpu));
@@ -281,7 +351,7 @@ static void kvmpv_publish(struct vcpu_vmx *vmx)
 
 	if (!p->cache)
 		return;
-	if (!p->dead && !p->hold && !p->fault_in)
+	if (p->proven && !p->dead && !p->hold && !p->fault_in)
 		n = kvmpv_collect(vmx, want);
 	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
 	changed = kvmpv_list_update(&p->list, want, n) || flag != p->flag;

@@ -291,7 +291,7 @@ inline vmexit(v) {
 #endif
 	if
 	:: V[v].reg && V[v].list && V[v].hw != V[v].acr3 ->
-		/* kvmpv_learn() and its KVM_BUG_ON() */
+		/* kvmpv_learn() and its kvmpv_end_vm() */
 		assert(V[v].hw && (V[v].list & V[v].kept & WITHOUT(V[v].ldead) & BIT(V[v].hw)));
 #ifndef MUT_NO_LEARN
 		V[v].acr3 = V[v].hw

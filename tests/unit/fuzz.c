@@ -159,7 +159,7 @@ static u64 le(const uint8_t *p, unsigned int bytes)
 }
 
 /* para_state as bytes, by the offsets in the specification. */
-static int expected_error(const uint8_t *p, u64 size, u64 offered, bool targets)
+static int expected_error(const uint8_t *p, u64 size, u64 offered, int targets)
 {
 	u64 accepted = le(p + 24, 8);
 	unsigned int i;
@@ -171,8 +171,8 @@ static int expected_error(const uint8_t *p, u64 size, u64 offered, bool targets)
 	for (i = 0; i < 4096; i++)
 		if (((i >= 44 && i < 128) || i >= 656) && p[i])
 			return -74;
-	if (accepted % 2 == 1 && !targets)
-		return -6;
+	if (accepted % 2 == 1 && targets)
+		return targets;
 	for (i = 0; i < 64; i++)
 		if (accepted >> i & 1 && !(offered >> i & 1))
 			return -95;
@@ -196,7 +196,7 @@ static void state(void)
 	} u;
 	u64 offered = next() & 0x1f, size = 4096;
 	unsigned int pokes = next() % 8, at;
-	bool targets;
+	int targets;
 
 	memset(&u, 0, sizeof(u));
 	u.st.guest_version = 1;
@@ -204,7 +204,7 @@ static void state(void)
 	u.st.features_accepted = offered | 1;
 	at = next();
 	offered |= at & 1;
-	targets = at < 0xe0;
+	targets = at < 0xe0 ? 0 : at & 2 ? -5 : -6;
 	while (pokes--) {
 		at = next() | next() << 8;
 		/* most of the time where something is */

@@ -347,7 +347,7 @@ static void state_every_byte(void)
 	unsigned char *byte = (unsigned char *)&st;
 	unsigned int i, bit;
 
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), 0);
 	for (i = 0; i < 4096; i++) {
 		for (bit = 0; bit < 8; bit++) {
 			int want = 0;
@@ -367,7 +367,7 @@ static void state_every_byte(void)
 				want = -KVMPV_EINVAL;
 			else if ((i >= 44 && i < 128) || i >= 656)
 				want = -KVMPV_EBADMSG;
-			if (kvmpv_check_state(&st, 4096, OFFERED, true) != want)
+			if (kvmpv_check_state(&st, 4096, OFFERED, 0) != want)
 				fail("byte %u bit %u: not %d", i, bit, want);
 			byte[i] ^= 1u << bit;
 		}
@@ -379,33 +379,45 @@ static void state_values(void)
 	struct kvmpv_state st = good_state();
 
 	st.guest_version = 0xffffffff;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
-	check_eq(kvmpv_check_state(&st, 4097, OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), 0);
+	check_eq(kvmpv_check_state(&st, 4097, OFFERED, 0), -KVMPV_EBADMSG);
 	/* st.size has 32 bits, the argument 64 */
-	check_eq(kvmpv_check_state(&st, 4096 + (1ull << 32), OFFERED, true), -KVMPV_EBADMSG);
-	check_eq(kvmpv_check_state(&st, 4096, 0, true), -KVMPV_EOPNOTSUPP);
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE, true), 0);
+	check_eq(kvmpv_check_state(&st, 4096 + (1ull << 32), OFFERED, 0), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, 0, 0), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE, 0), 0);
 	st.features_accepted = OFFERED;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE, true), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), 0);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_CR3_CACHE, 0), -KVMPV_EOPNOTSUPP);
 	st.features_accepted = 1ull << 63 | KVMPV_F_CR3_CACHE;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EOPNOTSUPP);
 	/* without the cache there is neither a table nor a window */
 	st.features_accepted = KVMPV_F_LOAD_CR3;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EBADMSG);
 	st.table_gpa = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EBADMSG);
 	st.nr_windows = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EBADMSG);
 	memset(st.window, 0, sizeof(st.window));
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), 0);
 	st.nr_windows = 1;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EBADMSG);
 	st.nr_windows = 0;
 	st.table_gpa = 0x5000;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EBADMSG);
 	st.features_accepted = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_ENODATA);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_ENODATA);
+}
+
+/* Too few targets, or what trying them has shown: each has an error of its own. */
+static void targets_found(void)
+{
+	unsigned int nr;
+
+	for (nr = 0; nr < 300; nr++) {
+		check_eq(kvmpv_check_targets(nr, KVMPV_TARGETS_WHOLE), nr < 4 ? -KVMPV_ENXIO : 0);
+		check_eq(kvmpv_check_targets(nr, KVMPV_TARGETS_NO_TAG),
+			 nr < 4 ? -KVMPV_ENXIO : -KVMPV_EIO);
+	}
 }
 
 /* A CPU without CR3 targets: the cache is refused with a reason of its own. */
@@ -413,17 +425,18 @@ static void state_without_targets(void)
 {
 	struct kvmpv_state st = good_state();
 
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_ENXIO);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, -KVMPV_ENXIO), -KVMPV_ENXIO);
 	st.features_accepted |= 1ull << 63;
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_ENXIO);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, -KVMPV_ENXIO), -KVMPV_ENXIO);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, -KVMPV_EIO), -KVMPV_EIO);
 	st.reserved0 = 1;
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, -KVMPV_ENXIO), -KVMPV_EBADMSG);
 	st.reserved0 = 0;
 	st.features_accepted = 1ull << 63 | KVMPV_F_LOAD_CR3;
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, -KVMPV_ENXIO), -KVMPV_EOPNOTSUPP);
 	st = (struct kvmpv_state){ .guest_version = 1, .size = 4096,
 				   .features_accepted = KVMPV_F_LOAD_CR3 };
-	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, false), 0);
+	check_eq(kvmpv_check_state(&st, 4096, KVMPV_F_LOAD_CR3, -KVMPV_ENXIO), 0);
 }
 
 /* Everything is wrong; put right in the order of the specification. */
@@ -435,17 +448,17 @@ static void state_order_of_checks(void)
 	st.reserved2[429] = 1;
 	st.features_accepted = KVMPV_F_FLUSH;
 	st.table_gpa = 1;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EPROTO);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EPROTO);
 	st.guest_version = 1;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EBADMSG);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EBADMSG);
 	st.reserved2[429] = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EOPNOTSUPP);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EOPNOTSUPP);
 	st.features_accepted = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_ENODATA);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_ENODATA);
 	st.features_accepted = KVMPV_F_CR3_CACHE;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_EINVAL);
 	st.table_gpa = 0;
-	check_eq(kvmpv_check_state(&st, 4096, OFFERED, true), 0);
+	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), 0);
 }
 
 /* check_windows() with windows given as start, commit, ...; ends at commit 0 */
@@ -856,6 +869,7 @@ static const struct {
 	{ "size: exactly a page", size_argument },
 	{ "state: every bit of every byte", state_every_byte },
 	{ "state: versions, sizes, features", state_values },
+	{ "targets: too few, or not as the cache needs them", targets_found },
 	{ "state: without CR3 targets", state_without_targets },
 	{ "state: order of checks", state_order_of_checks },
 	{ "windows: start exclusive, commit inclusive", windows_boundaries },

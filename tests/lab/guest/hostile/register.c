@@ -46,12 +46,16 @@ void hostile_fill_load(struct kvmpv_state *state, struct kvmpv_table *table)
 long hostile_register(void)
 {
 	struct hostile_pages *p = hostile_mine();
+	long r;
 
 	if (!hostile_has_cache())
 		return hostile_register_load();
 	hostile_fill(p->state, p->table);
 	p->state->restarts = 0;
-	return hostile_call(KVMPV_HC_REGISTER, __pa(p->state), sizeof(*p->state));
+	r = hostile_call(KVMPV_HC_REGISTER, __pa(p->state), sizeof(*p->state));
+	/* An exit: the host lists nothing before it has seen one. */
+	hostile_cr3();
+	return r;
 }
 
 long hostile_register_load(void)
