@@ -425,6 +425,15 @@ void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 	p->fault_in = false;
 }
 
+static struct kvmpv_place kvmpv_place(struct kvm_vcpu *vcpu)
+{
+	return (struct kvmpv_place){
+		.cr3 = kvmpv_vendor_cr3(vcpu),
+		.nested = is_guest_mode(vcpu),
+		.smm = is_smm(vcpu),
+	};
+}
+
 /**
  * kvmpv_left() - get_if_flag(), as post_kvm_run_save() calls it
  * @vcpu: a registered vCPU
@@ -447,8 +456,7 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 	if (!p->in_run)
 		return;
 	p->in_run = false;
-	/* A nested guest's CR3 says nothing of this one's. */
-	p->left_cr3 = is_guest_mode(vcpu) ? INVALID_GPA : kvm_read_cr3(vcpu);
+	p->left = kvmpv_place(vcpu);
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);
 	if (p->publishes == p->told_publishes &&
@@ -505,19 +513,23 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
  * kvmpv_entered() - the guest is about to run
  * @vcpu: a registered vCPU
  *
- * The first time in a KVM_RUN: what has userspace made of the vCPU?
+ * The first time in a KVM_RUN: what has userspace made of the vCPU? Whatever it
+ * is about to run, itself, its nested guest or SMM: nothing was written into
+ * guest memory since.
  *
  * Context: preemption off.
  */
 void kvmpv_entered(struct kvm_vcpu *vcpu)
 {
 	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+	struct kvmpv_place now;
 
 	if (p->in_run)
 		return;
 	p->in_run = true;
+	now = kvmpv_place(vcpu);
 	/* It has restored another state: whose page is it now? */
-	if (p->left_cr3 != INVALID_GPA && kvm_read_cr3(vcpu) != p->left_cr3)
+	if (kvmpv_is_elsewhere(&p->left, &now))
 		p->dead = true;
 }
 
@@ -539,14 +551,15 @@ void kvmpv_end_unpaged(struct kvm_vcpu *vcpu)
  * kvmpv_paging_off() - set_cr0() with PG clear
  * @vcpu: a registered vCPU
  *
- * From userspace (KVM_SET_SREGS) it is a reset or the start of a restore. In
- * KVM_RUN the next entry decides: RSM clears PG and sets it again.
+ * From userspace (KVM_SET_SREGS) it is a reset or the start of a restore, also
+ * of a vCPU that is in SMM. In KVM_RUN the next entry decides: RSM clears PG and
+ * sets it again.
  *
  * Context: sleepable.
  */
 void kvmpv_paging_off(struct kvm_vcpu *vcpu)
 {
-	if (!(*kvmpv_vendor_vcpu(vcpu))->in_run && !is_smm(vcpu))
+	if (!(*kvmpv_vendor_vcpu(vcpu))->in_run)
 		kvmpv_unregister(vcpu);
 }
 

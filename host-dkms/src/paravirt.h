@@ -28,7 +28,7 @@ struct kvmpv_vcpu {
 	struct kvmpv_list list;
 	u64 flag;		/* bit 63 in each host value, as last published */
 	u64 loaded;		/* vmcs01.GUEST_CR3 as last loaded or seen */
-	u64 left_cr3;		/* CR3 when KVM_RUN last returned, or INVALID_GPA */
+	struct kvmpv_place left; /* when KVM_RUN last returned */
 	bool listed;		/* CR3_TARGET_COUNT is not 0 */
 	bool shown;		/* the guest's table may hold an entry */
 	bool in_run;		/* KVM_RUN has not returned since the last entry */
@@ -154,6 +154,7 @@ bool kvmpv_vendor_shadows(void);
 int kvmpv_vendor_targets(const char **text);
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu);
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
+u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu);
 void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
 bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 

@@ -46,6 +46,13 @@ int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu)
 	return to_svm(vcpu)->vmcb->save.cpl;
 }
 
+/* What it comes back to when its nested guest exits, if one runs. */
+u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
+{
+	return is_guest_mode(vcpu) ? to_svm(vcpu)->vmcb01.ptr->save.cr3 :
+				     kvm_read_cr3(vcpu);
+}
+
 /* The CPU knows nothing of a registration. */
 void kvmpv_vendor_attach(struct kvm_vcpu *vcpu)
 {
@@ -64,12 +71,8 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
  */
 void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
-	if (is_guest_mode(vcpu)) {
-		/* CR0 and CR3 are the nested guest's: nothing to be learnt. */
-		to_svm(vcpu)->kvmpv->in_run = true;
-		return;
-	}
-
 	kvmpv_entered(vcpu);
-	kvmpv_end_unpaged(vcpu);
+	/* CR0 is the nested guest's. */
+	if (!is_guest_mode(vcpu))
+		kvmpv_end_unpaged(vcpu);
 }

@@ -149,6 +149,23 @@ unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 }
 
 /**
+ * kvmpv_is_elsewhere() - has userspace restored another state?
+ * @left: when KVM_RUN returned
+ * @now: when it is about to enter the guest for the first time since
+ *
+ * What KVM does between the two without userspace: an event ends the nested
+ * guest's run, or an SMI is taken, and neither changes the CR3 that the guest
+ * itself comes back to. VMLAUNCH, VMRUN and RSM are exits of the guest, which
+ * has to be entered for them.
+ */
+bool kvmpv_is_elsewhere(const struct kvmpv_place *left,
+			const struct kvmpv_place *now)
+{
+	return now->cr3 != left->cr3 || (now->nested && !left->nested) ||
+	       (left->smm && !now->smm);
+}
+
+/**
  * kvmpv_check_page() - alignment of a page that the guest names
  * @gpa: guest physical address
  *

@@ -40,6 +40,16 @@ enum kvmpv_targets {
 	KVMPV_TARGETS_NO_TAG,	/* GUEST_CR3 loses the tag bit: never listed */
 };
 
+/*
+ * Where a vCPU was when KVM_RUN returned, or is when it next enters. Userspace
+ * may have restored another state meanwhile.
+ */
+struct kvmpv_place {
+	u64 cr3;		/* the registered guest's, also while its guest runs */
+	bool nested;		/* its guest runs */
+	bool smm;
+};
+
 /* Restart windows, as checked at REGISTER. */
 struct kvmpv_windows {
 	u64 low, high;		/* of all windows: a RIP outside needs no search */
@@ -78,6 +88,9 @@ void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
 			struct kvmpv_entry *entry);
 unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 				u64 *target);
+
+bool kvmpv_is_elsewhere(const struct kvmpv_place *left,
+			const struct kvmpv_place *now);
 
 int kvmpv_check_page(u64 gpa);
 int kvmpv_check_size(u64 size);

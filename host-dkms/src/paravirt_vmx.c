@@ -14,6 +14,7 @@
 #include "kvm_cache_regs.h"
 #include "mmu.h"
 #include "x86.h"
+#include "vmx/nested.h"
 #include "vmx/vmx.h"
 #include "vmx/vmx_ops.h"
 #include "mmu/mmu_internal.h"
@@ -81,6 +82,13 @@ int kvmpv_vendor_check(struct kvm_vcpu *vcpu)
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu)
 {
 	return vmx_get_cpl(vcpu);
+}
+
+/* What it comes back to when its nested guest exits, if one runs. */
+u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
+{
+	return is_guest_mode(vcpu) ? get_vmcs12(vcpu)->host_cr3 :
+				     kvm_read_cr3(vcpu);
 }
 
 /* The hardware PCID changes by the tag bit: entries of the old one go. */
@@ -393,13 +401,10 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
-	if (vmx->loaded_vmcs != &vmx->vmcs01) {
-		/* CR3 is the nested guest's: nothing to be learnt from it. */
-		vmx->kvmpv->in_run = true;
-		return;
-	}
-
 	kvmpv_entered(vcpu);
+	/* CR0 and the list are the nested guest's. */
+	if (vmx->loaded_vmcs != &vmx->vmcs01)
+		return;
 	kvmpv_publish(vmx);
 	kvmpv_end_unpaged(vcpu);
 }

@@ -408,6 +408,28 @@ static void state_values(void)
 	check_eq(kvmpv_check_state(&st, 4096, OFFERED, 0), -KVMPV_ENODATA);
 }
 
+/* Every pair of modes; the guest's own CR3 is what it comes back to from each. */
+static void restored_elsewhere(void)
+{
+	struct kvmpv_place left = { .cr3 = 0x1000 }, now = left;
+	unsigned int i, bit;
+
+	for (i = 0; i < 16; i++) {
+		left.nested = i & 1;
+		left.smm = i >> 1 & 1;
+		now.nested = i >> 2 & 1;
+		now.smm = i >> 3 & 1;
+		now.cr3 = left.cr3;
+		/* events lead out of a nested guest and into SMM, never back */
+		check_eq(kvmpv_is_elsewhere(&left, &now),
+			 (now.nested && !left.nested) || (left.smm && !now.smm));
+		for (bit = 0; bit < 64; bit++) {
+			now.cr3 = left.cr3 ^ 1ull << bit;
+			check(kvmpv_is_elsewhere(&left, &now));
+		}
+	}
+}
+
 /* Too few targets, or what trying them has shown: each has an error of its own. */
 static void targets_found(void)
 {
@@ -869,6 +891,7 @@ static const struct {
 	{ "size: exactly a page", size_argument },
 	{ "state: every bit of every byte", state_every_byte },
 	{ "state: versions, sizes, features", state_values },
+	{ "restored: another CR3, into a nested guest, out of SMM", restored_elsewhere },
 	{ "targets: too few, or not as the cache needs them", targets_found },
 	{ "state: without CR3 targets", state_without_targets },
 	{ "state: order of checks", state_order_of_checks },

@@ -246,7 +246,7 @@ static int read_file(const char *name)
 	return nr;
 }
 
-enum { RESUME, IN_PLACE, NEW, NEW_DEBUGGED, NR_KINDS };
+enum { RESUME, IN_PLACE, IN_SMM, NEW, NEW_DEBUGGED, NR_KINDS };
 
 static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, enum host host)
 {
@@ -278,6 +278,15 @@ static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, enu
 		vm_renew_memory(*vm);
 		for (id = 0; id < (*vm)->nr; id++)
 			vcpu_restore(&(*vm)->vcpu[id], &state[id], true);
+		break;
+	case IN_SMM:
+		/* A reset finds the vCPU in SMM; CR3 is the same afterwards. */
+		for (id = 0; id < (*vm)->nr; id++) {
+			vcpu_set_smm(&(*vm)->vcpu[id], true);
+			vcpu_start(&(*vm)->vcpu[id]);
+			vcpu_set_smm(&(*vm)->vcpu[id], false);
+			vcpu_restore(&(*vm)->vcpu[id], &state[id], false);
+		}
 		break;
 	default:
 		vm_destroy(*vm);

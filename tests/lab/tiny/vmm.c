@@ -511,6 +511,16 @@ void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset)
 	}
 }
 
+void vcpu_set_smm(struct vcpu *v, bool smm)
+{
+	struct kvm_vcpu_events events;
+
+	IOCTL(v->fd, KVM_GET_VCPU_EVENTS, &events);
+	events.flags = KVM_VCPUEVENT_VALID_SMM;
+	events.smi.smm = smm;
+	IOCTL(v->fd, KVM_SET_VCPU_EVENTS, &events);
+}
+
 void print_counters(struct vm *vm, const char *name)
 {
 	volatile struct ctl *ctl = vm_ctl(vm);

@@ -80,6 +80,8 @@ bool vm_canaries(struct vm *vm);
 void vcpu_save(struct vcpu *v, struct vcpu_state *s);
 /* As QEMU does: paging off first, so that it is no ordinary return to KVM_RUN. */
 void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset);
+/* As a VMM may while it resets or restores: in SMM or not. */
+void vcpu_set_smm(struct vcpu *v, bool smm);
 void print_counters(struct vm *vm, const char *name);
 
 /* What the host has: the CR3 cache, LOAD_CR3 only (AMD, or switched off), nothing. */
