@@ -58,9 +58,10 @@ static u64 *kvmpv_spt(u64 spte)
 
 /*
  * A linear address that the shadow page table behind @spte maps, an entry for
- * @va at @level; 0 if it maps none. Under mmu_lock: tables stay.
+ * @va at @level; 0 if it maps none, or @looks entries were read before one was
+ * found. Under mmu_lock: tables stay.
  */
-static u64 kvmpv_any_mapped(u64 spte, int level, u64 va)
+static u64 kvmpv_any_mapped(u64 spte, int level, u64 va, unsigned int *looks)
 {
 	u64 *spt;
 	int i;
@@ -68,9 +69,13 @@ static u64 kvmpv_any_mapped(u64 spte, int level, u64 va)
 	while (!is_last_spte(spte, level)) {
 		spt = kvmpv_spt(spte);
 		level--;
-		for (i = 0; i < SPTE_ENT_PER_PAGE; i++)
+		for (i = 0; i < SPTE_ENT_PER_PAGE; i++) {
+			if (!*looks)
+				return 0;
+			--*looks;
 			if (is_shadow_present_pte(spt[i]))
 				break;
+		}
 		if (i == SPTE_ENT_PER_PAGE)
 			return 0;
 		spte = spt[i];
@@ -81,6 +86,11 @@ static u64 kvmpv_any_mapped(u64 spte, int level, u64 va)
 
 /* The kernel's half has few entries at the top; a guest with more gets these. */
 #define KVMPV_KERNEL_ENTRIES	8
+/*
+ * Entries of tables below the top that are read in search of them. A guest can
+ * have tables without a leaf at every place, which would all be read whole.
+ */
+#define KVMPV_KERNEL_LOOKS	4096
 
 /**
  * kvmpv_fill_kernel() - give a new root the kernel's half of the last one
@@ -98,6 +108,7 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	struct kvm_mmu *mmu = vcpu->arch.mmu;
 	struct kvm_mmu_root_info *last = &mmu->prev_roots[0];
 	u64 va[KVMPV_KERNEL_ENTRIES], top, *from, *to;
+	unsigned int looks = KVMPV_KERNEL_LOOKS;
 	struct kvm_mmu_page *sp;
 	int i, level = mmu->root_role.level, n = 0;
 
@@ -123,19 +134,25 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 		return;
 
 	write_lock(&vcpu->kvm->mmu_lock);
-	for (; i >= SPTE_ENT_PER_PAGE / 2 && n < KVMPV_KERNEL_ENTRIES; i--) {
+	for (; i >= SPTE_ENT_PER_PAGE / 2 && n < KVMPV_KERNEL_ENTRIES && looks; i--) {
+		/* Others come first: the guest's own faults do the rest. */
+		if (need_resched() || rwlock_needbreak(&vcpu->kvm->mmu_lock))
+			break;
 		if (!is_shadow_present_pte(from[i]) || is_shadow_present_pte(to[i]))
 			continue;
 		top = ~0ull << (SPTE_LEVEL_SHIFT(level) + SPTE_LEVEL_BITS);
 		va[n] = kvmpv_any_mapped(from[i], level,
-					 top | (u64)i << SPTE_LEVEL_SHIFT(level));
+					 top | (u64)i << SPTE_LEVEL_SHIFT(level),
+					 &looks);
 		if (va[n])
 			n++;
 	}
 	write_unlock(&vcpu->kvm->mmu_lock);
 
-	while (n--)
+	while (n--) {
 		kvmpv_prefault(vcpu, va[n], 0);
+		cond_resched();
+	}
 	kvmpv_count(KVMPV_STAT_KERNEL_FILLS);
 }
 
