@@ -698,7 +698,7 @@ static int kvmpv_stat_get(void *data, u64 *val)
 	int cpu;
 
 	for_each_possible_cpu(cpu)
-		sum += per_cpu(kvmpv_stats[stat], cpu);
+		sum += READ_ONCE(per_cpu(kvmpv_stats[stat], cpu));
 	*val = sum;
 	return 0;
 }

@@ -46,9 +46,28 @@ static void kvmpv_prefault(struct kvm_vcpu *vcpu, gva_t gva, u32 error_code)
 		.pfn = KVM_PFN_ERR_FAULT,
 		.hva = KVM_HVA_ERR_BAD,
 	};
+	u32 reason = vcpu->run->exit_reason;
 
-	/* What cannot be done now is done when the guest gets there. */
+	/*
+	 * What cannot be done now is done when the guest gets there, and the
+	 * reason that this leaves for userspace is of no access of the guest's.
+	 */
 	vcpu->arch.mmu->page_fault(vcpu, &fault);
+	vcpu->run->exit_reason = reason;
+}
+
+/* Would a fault on it neither wait, nor break COW, nor end in a signal? */
+static bool kvmpv_is_at_hand(struct kvm_vcpu *vcpu, gpa_t gpa,
+			      unsigned int flags)
+{
+	unsigned long hva = gfn_to_hva(vcpu->kvm, gpa_to_gfn(gpa));
+	struct page *page;
+
+	if (kvm_is_error_hva(hva) ||
+	    !get_user_page_fast_only(hva, flags, &page))
+		return false;
+	put_page(page);
+	return true;
 }
 
 static u64 *kvmpv_spt(u64 spte)
@@ -111,6 +130,7 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	unsigned int looks = KVMPV_KERNEL_LOOKS;
 	struct kvm_mmu_page *sp;
 	int i, level = mmu->root_role.level, n = 0;
+	gpa_t gpa;
 
 	/* Roots that KVM keeps: their pages stay, whatever becomes of them. */
 	if (!kvmpv_may_prefault(vcpu) || is_guest_mode(vcpu) ||
@@ -150,23 +170,13 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	write_unlock(&vcpu->kvm->mmu_lock);
 
 	while (n--) {
-		kvmpv_prefault(vcpu, va[n], 0);
+		gpa = kvm_mmu_gva_to_gpa_read(vcpu, va[n], NULL);
+		/* A page that is gone or poisoned would be a SIGBUS. */
+		if (gpa != INVALID_GPA && kvmpv_is_at_hand(vcpu, gpa, 0))
+			kvmpv_prefault(vcpu, va[n], 0);
 		cond_resched();
 	}
 	kvmpv_count(KVMPV_STAT_KERNEL_FILLS);
-}
-
-/* Would a fault on it neither wait, nor break COW, nor end in a signal? */
-static bool kvmpv_is_at_hand(struct kvm_vcpu *vcpu, gpa_t gpa)
-{
-	unsigned long hva = gfn_to_hva(vcpu->kvm, gpa_to_gfn(gpa));
-	struct page *page;
-
-	if (kvm_is_error_hva(hva) ||
-	    !get_user_page_fast_only(hva, FOLL_WRITE, &page))
-		return false;
-	put_page(page);
-	return true;
 }
 
 /**
@@ -199,7 +209,7 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		if (page == INVALID_GPA)
 			continue;
 		kvmpv_unshadow(vcpu, page & PAGE_MASK);
-		if (kvmpv_may_prefault(vcpu) && kvmpv_is_at_hand(vcpu, page))
+		if (kvmpv_may_prefault(vcpu) && kvmpv_is_at_hand(vcpu, page, FOLL_WRITE))
 			kvmpv_prefault(vcpu, va[i],
 				       PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
 		cond_resched();

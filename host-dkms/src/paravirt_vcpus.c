@@ -68,17 +68,18 @@ static void kvmpv_show_vcpu(struct seq_file *m, struct kvm_vcpu *vcpu)
 	const struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 	char features[KVMPV_NAMES_SIZE];
 
-	kvmpv_list_names(features, p && !p->dead ? p->features : 0);
+	kvmpv_list_names(features, p && !READ_ONCE(p->dead) ? p->features : 0);
 	seq_printf(m, "vcpu %d features %s", vcpu->vcpu_id, features);
-	if (p && !p->dead)
+	if (p && !READ_ONCE(p->dead))
 		seq_printf(m, " publishes %llu switches %llu restarts %llu load_cr3_cached %llu load_cr3_missed %llu",
-			   p->publishes, p->switches, p->restarts,
-			   p->load_cr3[true], p->load_cr3[false]);
+			   READ_ONCE(p->publishes), READ_ONCE(p->switches),
+			   READ_ONCE(p->restarts), READ_ONCE(p->load_cr3[true]),
+			   READ_ONCE(p->load_cr3[false]));
 	seq_printf(m, " flush %llu flush_range %llu flush_vcpus %llu release %llu\n",
-		   calls[KVMPV_HC_FLUSH - KVMPV_HC_FLUSH],
-		   calls[KVMPV_HC_FLUSH_RANGE - KVMPV_HC_FLUSH],
-		   calls[KVMPV_HC_FLUSH_VCPUS - KVMPV_HC_FLUSH],
-		   calls[KVMPV_HC_RELEASE - KVMPV_HC_FLUSH]);
+		   READ_ONCE(calls[KVMPV_HC_FLUSH - KVMPV_HC_FLUSH]),
+		   READ_ONCE(calls[KVMPV_HC_FLUSH_RANGE - KVMPV_HC_FLUSH]),
+		   READ_ONCE(calls[KVMPV_HC_FLUSH_VCPUS - KVMPV_HC_FLUSH]),
+		   READ_ONCE(calls[KVMPV_HC_RELEASE - KVMPV_HC_FLUSH]));
 }
 
 static void *kvmpv_vcpus_start(struct seq_file *m, loff_t *pos)
