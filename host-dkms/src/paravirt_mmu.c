@@ -58,7 +58,7 @@ static void kvmpv_prefault(struct kvm_vcpu *vcpu, gva_t gva, u32 error_code)
 
 /* Would a fault on it neither wait, nor break COW, nor end in a signal? */
 static bool kvmpv_is_at_hand(struct kvm_vcpu *vcpu, gpa_t gpa,
-			      unsigned int flags)
+			     unsigned int flags)
 {
 	unsigned long hva = gfn_to_hva(vcpu->kvm, gpa_to_gfn(gpa));
 	struct page *page;

@@ -28,11 +28,13 @@ no-tag)
 	without_cache "the CPU does not keep bit 10 of CR3"
 	;;
 unlisted)
+	# shellcheck disable=SC2016 # it is eval that expands it
 	# Not by the function that hands on what it says: this VM is to fail.
 	check "the VM is ended" eval '! command tiny storm -n 2 -c 4000 >"$RUN"/ended'
 	check "its VMM is told EIO" grep -q "KVM runs the guest.*Input/output error" "$RUN"/ended
 	told 1 "was not listed: its VM is ended"
 	check "the targets are as good as before" grep -qx usable $HOST/cr3_targets
+	# shellcheck disable=SC2016
 	check "the host makes and ends VMs as before" eval '! command tiny storm -c 4000 >"$RUN"/ended'
 	;;
 *)	not_ok "a quirk that scenarios/quirks.sh knows" "QUIRK=$QUIRK" ;;
