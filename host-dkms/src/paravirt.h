@@ -146,16 +146,103 @@ static inline void kvmpv_vm_init(struct kvmpv_vm *vm)
 	INIT_LIST_HEAD(&vm->node);
 }
 
-/* Each vendor's half, called by paravirt.c. */
+/*
+ * What a vendor module implements, described here because there are two of
+ * each: paravirt_vmx.c and paravirt_svm.c.
+ */
+
+/**
+ * kvmpv_vendor_vcpu() - where a vCPU keeps its registration
+ * @vcpu: any vCPU
+ *
+ * Context: any. Only the vCPU's own thread writes what is there.
+ * Return: a field of the vendor's structure; NULL in it: not registered.
+ */
 struct kvmpv_vcpu **kvmpv_vendor_vcpu(struct kvm_vcpu *vcpu);
+
+/**
+ * kvmpv_vendor_vm() - where a VM keeps which pages its vCPUs have named
+ * @kvm: any VM
+ *
+ * Context: any.
+ * Return: a field of the vendor's structure, which lives as long as @kvm.
+ */
 struct kvmpv_vm *kvmpv_vendor_vm(struct kvm *kvm);
+
+/**
+ * kvmpv_vendor_flush_queue() - where other vCPUs queue flushes for this one
+ * @vcpu: any vCPU of a VM, registered or not
+ *
+ * Context: any.
+ * Return: a field of the vendor's structure, with a lock of its own.
+ */
 struct kvmpv_flush_queue *kvmpv_vendor_flush_queue(struct kvm_vcpu *vcpu);
+
+/**
+ * kvmpv_vendor_shadows() - does this host shadow page tables?
+ *
+ * Context: any; the same for as long as the module is loaded.
+ * Return: false with EPT or NPT.
+ */
 bool kvmpv_vendor_shadows(void);
+
+/**
+ * kvmpv_vendor_targets() - can CR3 targets be used here?
+ * @text: set to what a person is told of them
+ *
+ * Context: any. It can change from 0 to -KVMPV_EIO, once, and never back.
+ * Return: as kvmpv_check_targets().
+ */
 int kvmpv_vendor_targets(const char **text);
+
+/**
+ * kvmpv_vendor_check() - is there anything of the vendor's against registering?
+ * @vcpu: the vCPU that asks, in KVM_RUN
+ *
+ * Context: the vCPU is loaded.
+ * Return: 0, -KVMPV_EXDEV with Hyper-V's eVMCS, -KVMPV_ELOOP in VMX operation.
+ */
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu);
+
+/**
+ * kvmpv_vendor_cpl() - the privilege level of who makes a call
+ * @vcpu: the vCPU that does, in KVM_RUN
+ *
+ * Context: the vCPU is loaded.
+ * Return: 0 to 3. SDM vol. 3, "Guest Register State", DPL of SS; APM vol. 2, CPL of
+ * the VMCB.
+ */
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
+
+/**
+ * kvmpv_vendor_cr3() - CR3 of the registered guest itself
+ * @vcpu: the vCPU, in KVM_RUN
+ *
+ * Context: the vCPU is loaded.
+ * Return: what it comes back to when its nested guest exits, if one runs.
+ */
 u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu);
+
+/**
+ * kvmpv_vendor_attach() - a vCPU has been registered
+ * @vcpu: the vCPU, in KVM_RUN
+ *
+ * The next load of CR3 puts the tag bit into it where the vendor has targets.
+ *
+ * Context: the vCPU is loaded.
+ */
 void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
+
+/**
+ * kvmpv_vendor_detach() - a registration is about to end
+ * @vcpu: the vCPU
+ *
+ * The CPU must list nothing any more: the roots behind it may be freed next.
+ *
+ * Context: the vCPU is loaded.
+ * Return: false if that cannot be done now, since another VMCS than the one with
+ * the list is loaded; the registration stays.
+ */
 bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 
 /* paravirt_vmx.c, paravirt_svm.c: the hooks */

@@ -64,12 +64,6 @@ int kvmpv_vendor_targets(const char **text)
 	return kvmpv_check_targets(nr, found);
 }
 
-/**
- * kvmpv_vendor_check() - is there anything of VMX's against registering now?
- * @vcpu: the vCPU
- *
- * Return: 0 or the negative error that says why not.
- */
 int kvmpv_vendor_check(struct kvm_vcpu *vcpu)
 {
 	if (kvmpv_is_using_evmcs())
