@@ -32,14 +32,6 @@ once() {
 	timeout --foreground -k 30 "$@" >"$log" 2>"$log.err" </dev/null || rc=$?
 }
 
-# The CPU time of this shell's children so far, in seconds. What a job takes of it does not depend on
-# what runs beside it, so it tells where a run's time goes.
-cpu_seconds() {
-	# Not through a pipe: that is another shell, which has no children.
-	times >"$log.times"
-	awk 'NR == 2 { gsub(/[ms]/, " "); print int($1 * 60 + $2 + $3 * 60 + $4) }' "$log.times"
-}
-
 # run_job NAME TIMEOUT COMMAND...
 run_job() {
 	local name=$1 log=$logs/$1.log rc again start=$SECONDS
@@ -59,8 +51,14 @@ run_job() {
 	*) grep -q '^not ok - ' "$log" || echo "not ok - $name # exit status $rc" >>"$log" ;;
 	esac
 	sed -i 's/^ok - \(.*# SKIP\)/not ok - \1/' "$log"
+	# What a job takes of it does not depend on what runs beside it, so it tells where a run's time goes. A job has a
+	# shell of its own, whose children all are the job's.
+	times >"$log.times"
 	{
-		echo "== $name: $((SECONDS - start)) s, $(cpu_seconds) s of CPU time"
+		awk -v what="== $name: $((SECONDS - start)) s" 'NR == 2 {
+			gsub(/[ms]/, " ")
+			print what ", " int($1 * 60 + $2 + $3 * 60 + $4) " s of CPU time"
+		}' "$log.times"
 		grep -E '^(not )?ok - ' "$log" | sed "s/ - / - $name: /"
 		if grep -q '^not ok - ' "$log"; then
 			echo "-- last lines of ${logs#"$top/"}/$name.log.err:"

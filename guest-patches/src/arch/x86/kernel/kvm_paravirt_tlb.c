@@ -22,6 +22,7 @@
 
 #include <asm/cpu.h>
 #include <asm/kvm_paravirt.h>
+#include <asm/mpspec.h>
 #include <asm/paravirt.h>
 #include <asm/tlb.h>
 #include <asm/tlbflush.h>
