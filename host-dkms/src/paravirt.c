@@ -555,11 +555,22 @@ void kvmpv_end_unpaged(struct kvm_vcpu *vcpu)
  * of a vCPU that is in SMM. In KVM_RUN the next entry decides: RSM clears PG and
  * sets it again.
  *
+ * Before the first entry of a KVM_RUN the two look alike when an SMI is taken
+ * that userspace has raised (KVM_SMI): enter_smm() is in SMM already when it
+ * clears PG. Then the vCPU has to be in SMM at that entry, too, as if it had left
+ * there; else it was a restore.
+ *
  * Context: sleepable.
  */
 void kvmpv_paging_off(struct kvm_vcpu *vcpu)
 {
-	if (!(*kvmpv_vendor_vcpu(vcpu))->in_run)
+	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+
+	if (p->in_run)
+		return;
+	if (is_smm(vcpu) && !p->left.smm)
+		p->left.smm = true;
+	else
 		kvmpv_unregister(vcpu);
 }
 

@@ -164,17 +164,24 @@ static void kvmpv_found(enum kvmpv_targets was, enum kvmpv_targets is)
 static void kvmpv_prove(struct vcpu_vmx *vmx)
 {
 	struct kvmpv_vcpu *p = vmx->kvmpv;
+	u64 hw;
 
 	/* Not if the CPU has loaded nothing: it saves nothing, either. */
 	if (p->dead || !(p->loaded & KVMPV_CR3_TAG) || vmx->fail ||
 	    (vmcs_read32(VM_EXIT_REASON) & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return;
-	if (vmcs_readl(GUEST_CR3) == p->loaded) {
+	hw = vmcs_readl(GUEST_CR3);
+	if (hw == p->loaded) {
 		p->proven = true;
-	} else {
-		p->dead = true;
-		kvmpv_found(KVMPV_TARGETS_WHOLE, KVMPV_TARGETS_NO_TAG);
+		return;
 	}
+	p->dead = true;
+	/*
+	 * Of all vCPUs only what the bit alone explains: KVM writes GUEST_CR3 by
+	 * itself when userspace restores nested state, and that may fail halfway.
+	 */
+	if (hw == (p->loaded & ~KVMPV_CR3_TAG) && !vmx->nested.vmxon)
+		kvmpv_found(KVMPV_TARGETS_WHOLE, KVMPV_TARGETS_NO_TAG);
 }
 
 /*

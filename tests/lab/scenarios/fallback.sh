@@ -70,7 +70,7 @@ kvm_load stock
 # What entry code does without CR3 reads costs an LFENCE, which gains nothing where no page tables are shadowed.
 no_cache "stock module" "$none" pti=on
 check "stock module: page table isolation is on, its entry code is as ever" \
-	guest_sh f 60 'grep -q "Mitigation: PTI" /sys/devices/system/cpu/vulnerabilities/meltdown && grep -qx stock /sys/kernel/kvm_paravirt/pti'
+	guest_sh f 60 'dmesg | grep -q "page tables isolation: enabled" && grep -qx stock /sys/kernel/kvm_paravirt/pti'
 guest_kill f
 no_cache "stock module, a list" "$none" pti=on kvm_paravirt=pti,nonsense
 check "stock module: whoever names pti gets it" guest_sh f 60 'grep -qx no-reads /sys/kernel/kvm_paravirt/pti'
