@@ -9,6 +9,7 @@ kernel=$(basename /lib/modules/6.1.*-cloud-amd64)
 newer=$(basename /lib/modules/6.12.*-cloud-amd64)
 # Another flavour of the first, of which only the headers are there.
 other=$(basename /usr/src/linux-headers-6.1.*[0-9]-amd64 | sed 's/^linux-headers-//')
+headers_version=$(dpkg-query -W -f '${Version}' "linux-headers-$kernel")
 headers=/lib/modules/$kernel/build
 # Built, installed and removed together.
 modules="kvm-intel kvm-amd"
@@ -136,4 +137,10 @@ start_clean()
 	fi
 	rm -rf /var/lib/dkms/kvm-paravirt /usr/src/kvm-paravirt-*
 	[ "$(in_use)" = "$stock" ] || { not_ok "start with the stock modules" "$(in_use)"; exit 1; }
+}
+
+# Makes dpkg believe that the package $1 has version $2.
+fake_version()
+{
+	sed -i "/^Package: $1\$/,/^\$/s/^Version: .*/Version: $2/" /var/lib/dpkg/status
 }
