@@ -27,6 +27,8 @@ struct kvmpv_vcpu {
 	/* What the VMCS lists (if @listed) and the table shows (if @shown). */
 	struct kvmpv_list list;
 	u64 flag;		/* bit 63 in each host value, as last published */
+	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
+	unsigned int misses;	/* MOVs of listed values that exited, in a row */
 	u64 loaded;		/* vmcs01.GUEST_CR3 as last loaded or seen */
 	struct kvmpv_place left; /* when KVM_RUN last returned */
 	bool listed;		/* CR3_TARGET_COUNT is not 0 */
@@ -251,6 +253,6 @@ struct vcpu_vmx;
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level);
 void __kvmpv_exit(struct vcpu_vmx *vmx);
-bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx);
+bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand);
 
 #endif /* __KVMPV_H */

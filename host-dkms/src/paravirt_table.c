@@ -125,7 +125,7 @@ void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
 /**
  * kvmpv_list_targets() - the CPU's CR3-target list for a list
  * @list: the list
- * @flag: as for kvmpv_list_entries()
+ * @flag: of kvmpv_target_flag(): or'ed into each value
  * @target: KVMPV_NR_ENTRIES values
  *
  * The CPU takes each target as a page table without asking: a slot that is not
@@ -146,6 +146,50 @@ unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 		target[i] = list->slot[list->used & (1u << i) ? i : any].hw |
 			    flag;
 	return KVMPV_NR_ENTRIES;
+}
+
+/**
+ * kvmpv_target_flag() - bit 63 of the values in the CPU's list
+ * @found: what trying the CPU's targets has shown
+ * @flag: bit 63 of the values in the guest's table, as for kvmpv_list_entries()
+ *
+ * SDM vol. 3, "Instructions That Cause VM Exits Conditionally": a MOV to CR3
+ * does not exit if the value of its source operand equals a target. That the
+ * operand's bit 63 belongs to the value is how this is read here; a CPU that
+ * drops it before it compares needs targets without it.
+ *
+ * Return: 0 or bit 63.
+ */
+u64 kvmpv_target_flag(enum kvmpv_targets found, u64 flag)
+{
+	return found == KVMPV_TARGETS_WHOLE ? flag : 0;
+}
+
+/**
+ * kvmpv_list_missed() - should a MOV to CR3 that did exit not have exited?
+ * @list: what the CPU's list held when the guest was entered
+ * @flag: bit 63 of the values in the guest's table
+ * @operand: what was to be moved to CR3
+ *
+ * Return: whether it is a value that the guest's table gives for a listed root.
+ */
+bool kvmpv_list_missed(const struct kvmpv_list *list, u64 flag, u64 operand)
+{
+	return (operand & KVMPV_CR3_KEEP) == flag &&
+	       kvmpv_list_find(list, operand & ~KVMPV_CR3_KEEP);
+}
+
+/**
+ * kvmpv_targets_worse() - listed values exit: what does the CPU do?
+ * @found: what was known of it when they were listed
+ * @flag: bit 63 of the values in the guest's table
+ *
+ * Return: what to try next, or that nothing is left to be tried.
+ */
+enum kvmpv_targets kvmpv_targets_worse(enum kvmpv_targets found, u64 flag)
+{
+	return kvmpv_target_flag(found, flag) ? KVMPV_TARGETS_NO_KEEP :
+						KVMPV_TARGETS_UNUSED;
 }
 
 /**
@@ -209,7 +253,8 @@ int kvmpv_check_targets(unsigned int nr, enum kvmpv_targets found)
 {
 	if (nr < KVMPV_NR_ENTRIES)
 		return -KVMPV_ENXIO;
-	return found == KVMPV_TARGETS_WHOLE ? 0 : -KVMPV_EIO;
+	return found == KVMPV_TARGETS_WHOLE || found == KVMPV_TARGETS_NO_KEEP ?
+		0 : -KVMPV_EIO;
 }
 
 /**

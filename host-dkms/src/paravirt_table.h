@@ -37,6 +37,8 @@ struct kvmpv_list {
  */
 enum kvmpv_targets {
 	KVMPV_TARGETS_WHOLE,	/* nothing is wrong, as far as is known */
+	KVMPV_TARGETS_NO_KEEP,	/* operands are compared without bit 63 */
+	KVMPV_TARGETS_UNUSED,	/* a listed value exits all the same */
 	KVMPV_TARGETS_NO_TAG,	/* GUEST_CR3 loses the tag bit: never listed */
 };
 
@@ -65,6 +67,13 @@ struct kvmpv_windows {
 #define KVMPV_FLUSH_PAGES	64
 #define KVMPV_FLUSH_RANGES	4
 
+/*
+ * So many MOVs of a listed value exit, with no switch between them, before the
+ * CPU is taken to compare them in another way. On a CPU that does what the SDM
+ * says there is never one, whatever the guest does.
+ */
+#define KVMPV_MISSES_MAX	3
+
 struct kvmpv_range {
 	u64 va;
 	u32 pages;
@@ -88,6 +97,9 @@ void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
 			struct kvmpv_entry *entry);
 unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 				u64 *target);
+u64 kvmpv_target_flag(enum kvmpv_targets found, u64 flag);
+bool kvmpv_list_missed(const struct kvmpv_list *list, u64 flag, u64 operand);
+enum kvmpv_targets kvmpv_targets_worse(enum kvmpv_targets found, u64 flag);
 
 bool kvmpv_is_elsewhere(const struct kvmpv_place *left,
 			const struct kvmpv_place *now);

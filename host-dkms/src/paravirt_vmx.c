@@ -51,6 +51,8 @@ static enum kvmpv_targets kvmpv_targets;
 
 static const char *const kvmpv_targets_text[] = {
 	[KVMPV_TARGETS_WHOLE] = "usable",
+	[KVMPV_TARGETS_NO_KEEP] = "usable: the CPU compares them without bit 63 of the operand",
+	[KVMPV_TARGETS_UNUSED] = "not usable: the CPU exits on values that are listed",
 	[KVMPV_TARGETS_NO_TAG] = "not usable: the CPU does not keep bit 10 of CR3",
 };
 
@@ -167,7 +169,7 @@ static void kvmpv_prove(struct vcpu_vmx *vmx)
 	u64 hw;
 
 	/* Not if the CPU has loaded nothing: it saves nothing, either. */
-	if (p->dead || !(p->loaded & KVMPV_CR3_TAG) || vmx->fail ||
+	if (p->dead || p->found == KVMPV_TARGETS_NO_TAG || !(p->loaded & KVMPV_CR3_TAG) || vmx->fail ||
 	    (vmcs_read32(VM_EXIT_REASON) & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return;
 	hw = vmcs_readl(GUEST_CR3);
@@ -175,13 +177,13 @@ static void kvmpv_prove(struct vcpu_vmx *vmx)
 		p->proven = true;
 		return;
 	}
-	p->dead = true;
 	/*
-	 * Of all vCPUs only what the bit alone explains: KVM writes GUEST_CR3 by
+	 * Only what the bit alone explains is the CPU's: KVM writes GUEST_CR3 by
 	 * itself when userspace restores nested state, and that may fail halfway.
+	 * Then the next load of CR3 gives another chance.
 	 */
 	if (hw == (p->loaded & ~KVMPV_CR3_TAG) && !vmx->nested.vmxon)
-		kvmpv_found(KVMPV_TARGETS_WHOLE, KVMPV_TARGETS_NO_TAG);
+		kvmpv_found(p->found, KVMPV_TARGETS_NO_TAG);
 }
 
 /*
@@ -237,6 +239,7 @@ static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
 
 	vmx->kvmpv->loaded = hw;
+	vmx->kvmpv->misses = 0;
 	vmx->kvmpv->switches++;
 	kvmpv_count(KVMPV_STAT_SWITCHES);
 	trace_kvmpv_switch(vcpu->vcpu_id, info.pgd);
@@ -322,7 +325,9 @@ static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 static void kvmpv_write_targets(struct kvmpv_vcpu *p)
 {
 	u64 target[KVMPV_NR_ENTRIES];
-	unsigned int i, n = kvmpv_list_targets(&p->list, p->flag, target);
+	unsigned int i, n = kvmpv_list_targets(&p->list,
+					       kvmpv_target_flag(p->found, p->flag),
+					       target);
 
 	for (i = 0; i < n; i++)
 		vmcs_writel(CR3_TARGET_VALUE0 + 2 * i, target[i]);
@@ -354,17 +359,30 @@ static void kvmpv_publish(struct vcpu_vmx *vmx)
 	struct kvmpv_root want[KVMPV_NR_ENTRIES];
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
+	enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
 	unsigned int n = 0;
 	bool changed;
 	u64 flag;
 
 	if (!p->cache)
 		return;
-	if (p->proven && !p->dead && !p->hold && !p->fault_in)
-		n = kvmpv_collect(vmx, want);
 	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
-	changed = kvmpv_list_update(&p->list, want, n) || flag != p->flag;
+	/* With CR4.PCIDE=1 bit 10 is part of the PCID, with 0 it is ignored. */
+	if (flag != p->flag)
+		p->proven = false;
+	/*
+	 * If the targets turn out to be unusable, also by another vCPU's doing,
+	 * the table stays empty from now on: the guest calls LOAD_CR3.
+	 */
+	if (p->proven && !p->dead && !p->hold && !p->fault_in &&
+	    !kvmpv_check_targets(KVMPV_NR_ENTRIES, found))
+		n = kvmpv_collect(vmx, want);
+	changed = kvmpv_list_update(&p->list, want, n) || flag != p->flag ||
+		  found != p->found;
+	if (changed)
+		p->misses = 0;
 	p->flag = flag;
+	p->found = found;
 	if (!changed && p->listed == !!n && (p->shown == !!n || p->fault_in))
 		return;
 
@@ -410,9 +428,23 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu)
 	kvmpv_end_unpaged(vcpu);
 }
 
+/*
+ * The CPU has exited on a MOV of a value that it was told not to exit on: the
+ * guest restarts the window, calls, and would do so at each switch, for two
+ * exits instead of one.
+ */
+static void kvmpv_missed(struct kvmpv_vcpu *p)
+{
+	if (++p->misses < KVMPV_MISSES_MAX)
+		return;
+	p->misses = 0;
+	kvmpv_found(p->found, kvmpv_targets_worse(p->found, p->flag));
+}
+
 /**
  * __kvmpv_mov_to_cr3() - handle_cr(), a MOV to CR3 that did exit
  * @vmx: a registered vCPU
+ * @operand: what it moves
  *
  * In a window it is not the guest's CR3 that was moved, but a host value that
  * is not (any longer) listed, or whatever the guest wrote into its table. The
@@ -422,7 +454,7 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu)
  * Context: exit handler, sleepable, SRCU held.
  * Return: true if the instruction is not to be emulated.
  */
-bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx)
+bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
@@ -430,6 +462,8 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx)
 
 	if (is_guest_mode(vcpu) || is_smm(vcpu) || p->dead)
 		return false;
+	if (unlikely(kvmpv_list_missed(&p->list, p->flag, operand)) && p->listed)
+		kvmpv_missed(p);
 	if (!p->restarted) {
 		w = kvmpv_find_window(&p->windows, kvm_rip_read(vcpu));
 		if (w && kvm_rip_read(vcpu) == w->commit)

@@ -442,6 +442,40 @@ static void targets_found(void)
 	}
 }
 
+/* A CPU that compares operands without bit 63 is worked round; one that exits all the same is not. */
+static void targets_missed(void)
+{
+	struct kvmpv_list list = list_of(1, 2, 3, 4, 0);
+	u64 keep = 1ull << 63, target[NR];
+	unsigned int i;
+
+	check_eq(kvmpv_target_flag(KVMPV_TARGETS_WHOLE, keep), keep);
+	check_eq(kvmpv_target_flag(KVMPV_TARGETS_WHOLE, 0), 0);
+	check_eq(kvmpv_target_flag(KVMPV_TARGETS_NO_KEEP, keep), 0);
+	check_eq(kvmpv_check_targets(4, KVMPV_TARGETS_NO_KEEP), 0);
+	check_eq(kvmpv_check_targets(3, KVMPV_TARGETS_NO_KEEP), -KVMPV_ENXIO);
+	check_eq(kvmpv_check_targets(4, KVMPV_TARGETS_UNUSED), -KVMPV_EIO);
+
+	/* Without CR4.PCIDE there is no bit 63 to be the reason. */
+	check_eq(kvmpv_targets_worse(KVMPV_TARGETS_WHOLE, keep), KVMPV_TARGETS_NO_KEEP);
+	check_eq(kvmpv_targets_worse(KVMPV_TARGETS_WHOLE, 0), KVMPV_TARGETS_UNUSED);
+	check_eq(kvmpv_targets_worse(KVMPV_TARGETS_NO_KEEP, keep), KVMPV_TARGETS_UNUSED);
+	check_eq(kvmpv_targets_worse(KVMPV_TARGETS_NO_KEEP, 0), KVMPV_TARGETS_UNUSED);
+
+	kvmpv_list_targets(&list, keep, target);
+	for (i = 0; i < NR; i++) {
+		check(kvmpv_list_missed(&list, keep, target[i]));
+		check(kvmpv_list_missed(&list, 0, target[i] & ~keep));
+		/* A MOV that flushes, and values of the guest's own, exit rightly. */
+		check(!kvmpv_list_missed(&list, keep, target[i] & ~keep));
+		check(!kvmpv_list_missed(&list, 0, target[i]));
+		check(!kvmpv_list_missed(&list, keep, target[i] ^ 1 << 11));
+		check(!kvmpv_list_missed(&list, keep, list.slot[i].pgd | keep));
+	}
+	list.used = 0;
+	check(!kvmpv_list_missed(&list, keep, target[0]));
+}
+
 /* A CPU without CR3 targets: the cache is refused with a reason of its own. */
 static void state_without_targets(void)
 {
@@ -893,6 +927,7 @@ static const struct {
 	{ "state: versions, sizes, features", state_values },
 	{ "restored: another CR3, into a nested guest, out of SMM", restored_elsewhere },
 	{ "targets: too few, or not as the cache needs them", targets_found },
+	{ "targets: listed values that exit", targets_missed },
 	{ "state: without CR3 targets", state_without_targets },
 	{ "state: order of checks", state_order_of_checks },
 	{ "windows: start exclusive, commit inclusive", windows_boundaries },

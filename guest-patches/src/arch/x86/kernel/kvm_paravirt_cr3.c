@@ -18,6 +18,7 @@
 #include <linux/jiffies.h>
 #include <linux/percpu.h>
 #include <linux/sort.h>
+#include <linux/string.h>
 
 #include <asm/kvm_paravirt.h>
 #include <asm/pgtable_types.h>
@@ -74,14 +75,14 @@ void __init kvmpv_cr3_init(bool entry)
 	sort(kvmpv_code, kvmpv_nr_code, sizeof(*kvmpv_code), kvmpv_code_cmp, NULL);
 }
 
-static int kvmpv_register(void)
+static int kvmpv_register(unsigned long features)
 {
-	unsigned long features = this_cpu_read(kvmpv_cpu.features);
 	struct kvmpv_state *state = this_cpu_ptr(&kvmpv_state);
 	unsigned long gpa = slow_virt_to_phys(state);
 	unsigned int i;
 	long r;
 
+	memset(state, 0, sizeof(*state));
 	state->guest_version = KVMPV_ABI_VERSION;
 	state->size = sizeof(*state);
 	state->features_accepted = features;
@@ -111,7 +112,9 @@ static int kvmpv_register(void)
  * kvmpv_cr3_cpu_init() - register this CPU
  * @features: KVMPV_F_LOAD_CR3, and KVMPV_F_CR3_CACHE if there is a table
  *
- * If the host refuses, it is asked again from time to time.
+ * If the host refuses, it is asked again from time to time. If it has found out
+ * since it offered the table that its CPUs cannot use one, this CPU does without,
+ * as do those whose table stays empty for that reason.
  *
  * Context: interrupts off.
  * Return: 0 or the host's error, KVMPV_E*, negative.
@@ -120,8 +123,12 @@ int kvmpv_cr3_cpu_init(unsigned long features)
 {
 	int r;
 
+	r = kvmpv_register(features);
+	if (r == -KVMPV_EIO && (features & KVMPV_F_CR3_CACHE)) {
+		features &= ~KVMPV_F_CR3_CACHE;
+		r = kvmpv_register(features);
+	}
 	this_cpu_write(kvmpv_cpu.features, features);
-	r = kvmpv_register();
 	this_cpu_write(kvmpv_cpu.retry, jiffies + KVMPV_RETRY);
 	this_cpu_write(kvmpv_cpu.mode, r ? KVMPV_LOST : KVMPV_ON);
 	return r;
