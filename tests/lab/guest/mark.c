@@ -8,23 +8,29 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-static uint64_t stamp;
-static unsigned long long switches;
+/* Since boot: task switches, and for how long the CPUs were idle, in USER_HZ; 0 if the kernel does not tell. */
+struct counts {
+	unsigned long long switches, idle;
+};
 
-/* Task switches since boot; 0 if the kernel does not tell. */
-static unsigned long long task_switches(void)
+static uint64_t stamp;
+static struct counts before;
+
+static struct counts count(void)
 {
-	unsigned long long n = 0;
+	struct counts now = { 0, 0 };
 	FILE *f = fopen("/proc/stat", "r");
 	char line[256];
 
 	if (!f)
-		return 0;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "ctxt %llu", &n) == 1)
+		return now;
+	while (fgets(line, sizeof(line), f)) {
+		sscanf(line, "cpu %*u %*u %*u %llu", &now.idle);
+		if (sscanf(line, "ctxt %llu", &now.switches) == 1)
 			break;
+	}
 	fclose(f);
-	return n;
+	return now;
 }
 
 static void mark(const char *when, const char *work)
@@ -48,7 +54,7 @@ static void mark(const char *when, const char *work)
 
 void mark_begin(const char *work)
 {
-	switches = task_switches();
+	before = count();
 	mark("begin", work);
 	stamp = __rdtsc();
 }
@@ -56,11 +62,13 @@ void mark_begin(const char *work)
 void mark_end(const char *work, uint64_t ops)
 {
 	uint64_t tsc = __rdtsc() - stamp;
+	struct counts after;
 
 	mark("end", work);
-	printf("G: work=%s ops=%llu tsc=%llu switches=%llu\n", work,
+	after = count();
+	printf("G: work=%s ops=%llu tsc=%llu switches=%llu idle=%llu\n", work,
 	       (unsigned long long)ops, (unsigned long long)tsc,
-	       task_switches() - switches);
+	       after.switches - before.switches, after.idle - before.idle);
 	fflush(stdout);
 	tcdrain(STDOUT_FILENO);
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Two tasks hand one byte to and fro: each round trip is two task switches.
+ * Tasks hand one byte round: each hand-over is a task switch. "pipe" is two tasks, to and fro; "ringN"
+ * is N tasks, each an address space of its own.
  *
- * usage: pipe ROUNDTRIPS
+ * usage: pipe ROUNDS [TASKS]
  */
 #include "common.h"
 #include "mark.h"
@@ -11,8 +12,9 @@
 #include <unistd.h>
 
 #define WARM_UP		100
+#define MAX_TASKS	64
 
-static void pong(int in, int out)
+static void hand_on(int in, int out)
 {
 	char c;
 
@@ -22,40 +24,61 @@ static void pong(int in, int out)
 	_exit(0);
 }
 
-static void ping(int in, int out, long rounds)
+static void send_round(int in, int out, long rounds)
 {
 	char c = 'x';
 
 	while (rounds--)
 		if (write(out, &c, 1) != 1 || read(in, &c, 1) != 1)
-			die("pipe: round trip");
+			die("pipe: round");
 }
 
-int main(int argc, char **argv)
+/* Starts a task that hands on what it reads from @in; what comes of it. @first is the parent's, to begin with. */
+static int start_task(int in, int first)
 {
-	long rounds = argc == 2 ? atol(argv[1]) : 0;
-	int to[2], from[2];
+	int next[2];
 	pid_t child;
 
-	if (rounds <= 0) {
-		fprintf(stderr, "usage: pipe ROUNDTRIPS\n");
-		return 1;
-	}
-	if (pipe(to) || pipe(from))
+	if (pipe(next))
 		die("pipe: pipe");
 	child = fork();
 	if (child < 0)
 		die("pipe: fork");
 	if (!child) {
-		close(to[1]);
-		pong(to[0], from[1]);
+		close(next[0]);
+		/* Whoever holds what another reads from keeps it from ending. */
+		close(first);
+		hand_on(in, next[1]);
 	}
-	close(to[0]);
-	ping(from[0], to[1], WARM_UP);
-	mark_begin("pipe");
-	ping(from[0], to[1], rounds);
-	mark_end("pipe", 2 * (uint64_t)rounds);
-	close(to[1]);
-	waitpid(child, NULL, 0);
+	close(in);
+	close(next[1]);
+	return next[0];
+}
+
+int main(int argc, char **argv)
+{
+	long rounds = argc > 1 ? atol(argv[1]) : 0;
+	int tasks = argc > 2 ? atoi(argv[2]) : 2;
+	char work[16] = "pipe";
+	int first[2], in;
+
+	if (rounds <= 0 || argc > 3 || tasks < 2 || tasks > MAX_TASKS) {
+		fprintf(stderr, "usage: pipe ROUNDS [TASKS], 2 to %d\n", MAX_TASKS);
+		return 1;
+	}
+	if (argc > 2)
+		snprintf(work, sizeof(work), "ring%d", tasks);
+	if (pipe(first))
+		die("pipe: pipe");
+	in = first[0];
+	for (int i = 1; i < tasks; i++)
+		in = start_task(in, first[1]);
+	send_round(in, first[1], WARM_UP);
+	mark_begin(work);
+	send_round(in, first[1], rounds);
+	mark_end(work, (uint64_t)rounds * tasks);
+	close(first[1]);
+	while (wait(NULL) > 0)
+		;
 	return 0;
 }

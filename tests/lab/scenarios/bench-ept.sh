@@ -5,5 +5,5 @@ CLOCK="instructions"
 WORKS="pipe:4000,hackbench1:400,hackbench5:80,forkexec:2000,munmap33:1200,mmapchurn:10000,syscall:500000"
 GUEST_MEM=384
 
-works ept stock "$WORKS" "$PAGING=1" -- kvm_paravirt=0
+compare "$WORKS" ept
 dmesg_clean

@@ -6,7 +6,5 @@ WORKS="syscall:100000,pipe:4000,hackbench1:200,forkexec:200"
 WORK_SUFFIX=_pti
 GUEST_MEM=384
 
-works ept stock "$WORKS" "$PAGING=1" -- pti=on kvm_paravirt=0
-works stock stock "$WORKS" -- pti=on kvm_paravirt=0
-works paravirt ours "$WORKS" -- pti=on kvm_paravirt=1
+compare "$WORKS" ept stock paravirt -- pti=on
 dmesg_clean

@@ -7,7 +7,5 @@ WORKS="munmap33_smp:100"
 GUEST_MEM=384
 GUEST_SMP=2
 
-works stock stock "$WORKS" -- kvm_paravirt=0
-works paravirt ours "$WORKS" -- kvm_paravirt=1
-works ept stock "$WORKS" "$PAGING=1" -- kvm_paravirt=0
+compare "$WORKS" stock paravirt ept
 dmesg_clean

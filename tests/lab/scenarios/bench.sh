@@ -6,6 +6,5 @@ CLOCK="instructions"
 WORKS="forkexec:300,munmap33:1200,mmapchurn:1000,syscall:500000"
 GUEST_MEM=384
 
-works stock stock "$WORKS" -- kvm_paravirt=0
-works paravirt ours "$WORKS" -- kvm_paravirt=1
+compare "$WORKS" stock paravirt
 dmesg_clean

@@ -8,6 +8,5 @@ WORKS="pipe:4000,hackbench1:400,hackbench5:80"
 # KVM keeps shadow pages for 2 % of a guest's memory: with 96 MiB, 200 tasks have it recycle them all the time.
 GUEST_MEM=384
 
-works stock stock "$WORKS" -- kvm_paravirt=0
-works paravirt ours "$WORKS" -- kvm_paravirt=1
+compare "$WORKS" stock paravirt
 dmesg_clean
