@@ -1,35 +1,54 @@
 // SPDX-License-Identifier: GPL-2.0
+#include "common.h"
 #include "mark.h"
 
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <termios.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
-/* Since boot: task switches, and for how long the CPUs were idle, in USER_HZ; 0 if the kernel does not tell. */
+/* Since boot: task switches, and for how many ns the CPUs were idle; 0 if the kernel does not tell. When that was. */
 struct counts {
-	unsigned long long switches, idle;
+	unsigned long long switches, idle, tsc;
 };
 
 static uint64_t stamp;
 static struct counts before;
 
+/* The CPUs' idle times are told as of when each was last woken: this wakes them. */
+static void visit_cpus(void)
+{
+	cpu_set_t all;
+
+	if (sched_getaffinity(0, sizeof(all), &all) || CPU_COUNT(&all) == 1)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++)
+		if (CPU_ISSET(cpu, &all))
+			pin(cpu);
+	sched_setaffinity(0, sizeof(all), &all);
+}
+
 static struct counts count(void)
 {
-	struct counts now = { 0, 0 };
-	FILE *f = fopen("/proc/stat", "r");
+	const char *const files[] = { "/proc/stat", "/proc/timer_list" };
+	struct counts now = { 0, 0, 0 };
+	unsigned long long ns;
 	char line[256];
 
-	if (!f)
-		return now;
-	while (fgets(line, sizeof(line), f)) {
-		sscanf(line, "cpu %*u %*u %*u %llu", &now.idle);
-		if (sscanf(line, "ctxt %llu", &now.switches) == 1)
-			break;
+	visit_cpus();
+	for (int i = 0; i < 2; i++) {
+		FILE *f = fopen(files[i], "r");
+
+		if (!f)
+			continue;
+		while (fgets(line, sizeof(line), f)) {
+			sscanf(line, "ctxt %llu", &now.switches);
+			if (sscanf(line, " .idle_sleeptime : %llu", &ns) == 1)
+				now.idle += ns;
+		}
+		fclose(f);
 	}
-	fclose(f);
+	now.tsc = __rdtsc();
 	return now;
 }
 
@@ -66,9 +85,9 @@ void mark_end(const char *work, uint64_t ops)
 
 	mark("end", work);
 	after = count();
-	printf("G: work=%s ops=%llu tsc=%llu switches=%llu idle=%llu\n", work,
-	       (unsigned long long)ops, (unsigned long long)tsc,
-	       after.switches - before.switches, after.idle - before.idle);
+	printf("G: work=%s ops=%llu tsc=%llu switches=%llu idle=%llu of=%llu\n", work,
+	       (unsigned long long)ops, (unsigned long long)tsc, after.switches - before.switches,
+	       after.idle - before.idle, after.tsc - before.tsc);
 	fflush(stdout);
 	tcdrain(STDOUT_FILENO);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The small guest: modes many and cost, and storm. */
+/* The small guest: modes many, cost, prices and storm. */
 #include "guest.h"
 
 /* Registers and unregisters ctl->count times; every other vCPU goes away registered. */
@@ -216,6 +216,78 @@ void cost(struct cpu *c)
 		MEASURE(c, "UNREGISTER", call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0));
 		if (!c->op && ctl->vcpus == 1)
 			cost_full(c, vas);
+		counters(c)->op = c->op;
+	}
+}
+
+/* --- what single events cost that guests cause all the time */
+
+static void read_byte(const volatile u8 *p)
+{
+	(void)*p;
+}
+
+/* To another address space, as a guest does that has nothing to flush. */
+static void go(struct cpu *c, u64 space)
+{
+	u64 cr3 = space_cr3(c, space);
+
+	c->space = space;
+	if (c->cached && lookup(&tables[c->id], cr3))
+		counters(c)->hits++;
+	else if (!c->listens || call(c, KVMPV_HC_LOAD_CR3, cr3, KVMPV_LOAD_CR3_NOFLUSH, 0, 0))
+		write_cr3(cr3 | (c->pcide ? CR3_NOFLUSH : 0));
+}
+
+#define PRICE(c, name, prepare, what)					\
+	do {								\
+		prepare;						\
+		then = rdtsc();						\
+		what;							\
+		then = rdtsc() - then;					\
+		/* Not in the first round: KVM does not yet keep as many roots as later. */ \
+		if (c->op)						\
+			measured(name, then);				\
+	} while (0)
+
+void prices(struct cpu *c)
+{
+	volatile u64 *pt = spaces[0].pt, *pd = spaces[0].pd, mapped = pt[0];
+	volatile u8 *page = (volatile u8 *)SLOT_VA(0);
+	u64 then, i;
+	u32 a, b, cx, d;
+
+	cpuid(1, &a, &b, &cx, &d);
+	move(c, 0);
+	if (cx >> 17 & 1) {
+		write_cr4(read_cr4() | CR4_PCIDE);
+		c->pcide = 1;
+	}
+	for (i = 0; i < NR_SPACES; i++)
+		move(c, i);
+	do_register(c);
+	for (c->op = 0; c->op < ctl->count; c->op++) {
+		PRICE(c, "nothing", , );
+		PRICE(c, "an exit that does nothing (CPUID)", , cpuid(0, &a, &b, &cx, &d));
+		PRICE(c, "CR3 read", , read_cr3());
+		PRICE(c, "switch between two address spaces", (go(c, 1), go(c, 0)), go(c, 1));
+		/* To 1, as the page tables of 0 change below, which the switch to it pays. */
+		for (i = 2; i < NR_SPACES; i++)
+			go(c, i);
+		PRICE(c, "switch among eight address spaces", , go(c, 1));
+		check_slot(c, 1, 0);
+		go(c, 0);
+		PRICE(c, "INVLPG", read_byte(page), invlpg((u64)page));
+		if (c->listens)
+			PRICE(c, "FLUSH_RANGE of one page", read_byte(page),
+			      call(c, KVMPV_HC_FLUSH_RANGE, (u64)page, 1, 12, 0));
+		PRICE(c, "page fault of the guest's own", ,
+		      guarded(read_byte, SLOT_VA(NR_SLOTS), 0, 0));
+		PRICE(c, "fill of a shadow entry", (pt[0] = 0, invlpg((u64)page), pt[0] = mapped),
+		      read_byte(page));
+		PRICE(c, "write to a page table, upper level", , pd[7] = c->op << 12);
+		PRICE(c, "write to a page table, lowest level, after a flush",
+		      (write_cr3(space_cr3(c, 0)), read_byte(page)), pt[NR_SLOTS + 1] = c->op << 12);
 		counters(c)->op = c->op;
 	}
 }

@@ -469,6 +469,9 @@ void boot(u64 id)
 	case MODE_COST:
 		cost(c);
 		break;
+	case MODE_PRICES:
+		prices(c);
+		break;
 	case MODE_STORM:
 		storm(c);
 		break;

@@ -92,6 +92,7 @@ void flush_current(struct cpu *c, u64 slot, u64 how);
 /* The modes. */
 void many(struct cpu *c);
 void cost(struct cpu *c);
+void prices(struct cpu *c);
 void storm(struct cpu *c);
 void fuzz(struct cpu *c);
 

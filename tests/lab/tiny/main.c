@@ -18,6 +18,7 @@ static struct vm vm, neighbour;
 static const struct { const char *name; u32 mode; int vcpus; unsigned int count; } modes[] = {
 	{ "many",	MODE_MANY,	64,	100 },
 	{ "cost",	MODE_COST,	1,	20 },
+	{ "prices",	MODE_PRICES,	1,	20 },
 	{ "storm",	MODE_STORM,	1,	1000 },
 	{ "fuzz",	MODE_FUZZ,	2,	10000 },
 	{ "snapshots",	MODE_STORM,	1,	100 },
@@ -130,7 +131,7 @@ int main(int argc, char **argv)
 		if (!strcmp(argv[1], modes[i].name))
 			break;
 	if (argc < 2 || i == sizeof(modes) / sizeof(*modes))
-		die("usage: tiny many|cost|storm|fuzz|snapshots [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS]");
+		die("usage: tiny many|cost|prices|storm|fuzz|snapshots [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS]");
 	optind = 2;
 	while ((option = getopt(argc, argv, "n:s:c:t:r:w:h:")) != -1) {
 		switch (option) {
@@ -173,7 +174,7 @@ int main(int argc, char **argv)
 		return snapshots(&vm, count, seed, host, from, to);
 	vm_create(&vm, vcpus, NULL);
 	/* KVM's default for so small a VM is 64: it would recycle what is to be costly. */
-	if (modes[i].mode == MODE_COST)
+	if (modes[i].mode == MODE_COST || modes[i].mode == MODE_PRICES)
 		IOCTL(vm.fd, KVM_SET_NR_MMU_PAGES, 1024);
 	vm_ctl(&vm)->mode = modes[i].mode;
 	vm_ctl(&vm)->vcpus = vcpus;
@@ -199,9 +200,9 @@ int main(int argc, char **argv)
 	print_counters(&vm, modes[i].name);
 	if (modes[i].mode == MODE_FUZZ)
 		end_neighbour();
-	if (modes[i].mode == MODE_COST)
+	if (modes[i].mode == MODE_COST || modes[i].mode == MODE_PRICES)
 		print_costs();
-	else
+	if (modes[i].mode != MODE_COST)
 		check_use(modes[i].name, host);
 	printf("note: %s: %.2f s of the host's\n", modes[i].name, now() - start);
 	if (!vm_canaries(&vm)) {

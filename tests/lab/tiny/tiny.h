@@ -22,6 +22,7 @@
 #define MODE_COST	2
 #define MODE_STORM	3
 #define MODE_FUZZ	4
+#define MODE_PRICES	5
 
 #define MAX_COSTS	32
 #define MAX_WINDOWS	8
