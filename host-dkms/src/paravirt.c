@@ -511,7 +511,7 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 
 /**
  * kvmpv_entered() - the guest is about to run
- * @vcpu: a registered vCPU
+ * @vcpu: a registered vCPU, not in_run
  *
  * The first time in a KVM_RUN: what has userspace made of the vCPU? Whatever it
  * is about to run, itself, its nested guest or SMM: nothing was written into
@@ -524,8 +524,6 @@ void kvmpv_entered(struct kvm_vcpu *vcpu)
 	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 	struct kvmpv_place now;
 
-	if (p->in_run)
-		return;
 	p->in_run = true;
 	now = kvmpv_place(vcpu);
 	/* It has restored another state: whose page is it now? */
@@ -534,7 +532,7 @@ void kvmpv_entered(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvmpv_end_unpaged() - the guest is about to run, perhaps without paging
+ * kvmpv_end_unpaged() - the guest is about to run without paging
  * @vcpu: a registered vCPU
  *
  * Paging off, and not on RSM's way back: the guest that asked is gone.
@@ -543,7 +541,7 @@ void kvmpv_entered(struct kvm_vcpu *vcpu)
  */
 void kvmpv_end_unpaged(struct kvm_vcpu *vcpu)
 {
-	if (!is_paging(vcpu) && !is_smm(vcpu))
+	if (!is_smm(vcpu))
 		(*kvmpv_vendor_vcpu(vcpu))->dead = true;
 }
 

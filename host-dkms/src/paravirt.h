@@ -15,6 +15,13 @@
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
 
+/* What was published when nothing kept it back: see kvmpv_is_published(). */
+struct kvmpv_published {
+	struct kvm_mmu_root_info root[KVMPV_NR_ENTRIES]; /* mmu->root, then prev_roots[] */
+	u32 role;		/* of mmu->root */
+	bool valid;
+};
+
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
 	gpa_t state_gpa, table_gpa;
@@ -26,6 +33,7 @@ struct kvmpv_vcpu {
 
 	/* What the VMCS lists (if @listed) and the table shows (if @shown). */
 	struct kvmpv_list list;
+	struct kvmpv_published published;
 	u64 flag;		/* bit 63 in each host value, as last published */
 	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
 	unsigned int misses;	/* MOVs of listed values that exited, in a row */

@@ -71,8 +71,9 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
  */
 void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
-	kvmpv_entered(vcpu);
-	/* CR0 is the nested guest's. */
-	if (!is_guest_mode(vcpu))
+	if (!to_svm(vcpu)->kvmpv->in_run)
+		kvmpv_entered(vcpu);
+	/* CR0 is the nested guest's, if one runs. */
+	if (unlikely(!is_paging(vcpu)) && !is_guest_mode(vcpu))
 		kvmpv_end_unpaged(vcpu);
 }

@@ -113,6 +113,13 @@ int kvmpv_check_windows(const struct kvmpv_state *st, struct kvmpv_windows *win)
 const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
 					     u64 rip);
 
+/* Can @rip be in a window at all? For who asks at each exit. */
+static inline bool kvmpv_near_window(const struct kvmpv_windows *win, u64 rip)
+{
+	return rip > win->low && rip <= win->high;
+}
+
+
 int kvmpv_check_load_cr3(u64 cr3, u64 flags);
 int kvmpv_check_release(u64 gpa, u64 nr);
 int kvmpv_check_scope(u64 scope);

@@ -142,7 +142,7 @@ unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 	return vmx->kvmpv->loaded;
 }
 
-static void kvmpv_restart(struct vcpu_vmx *vmx, const struct kvmpv_window *w)
+static noinline void kvmpv_restart(struct vcpu_vmx *vmx, const struct kvmpv_window *w)
 {
 	trace_kvmpv_restart(vmx->vcpu.vcpu_id, kvm_rip_read(&vmx->vcpu));
 	kvm_rip_write(&vmx->vcpu, w->start);
@@ -163,7 +163,7 @@ static void kvmpv_found(enum kvmpv_targets was, enum kvmpv_targets is)
  * 10, which it ignores in CR3, is still there in GUEST_CR3 after an exit. Without
  * targets each MOV to CR3 exits, so the guest has left CR3 as it was loaded.
  */
-static void kvmpv_prove(struct vcpu_vmx *vmx)
+static noinline void kvmpv_prove(struct vcpu_vmx *vmx)
 {
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	u64 hw;
@@ -204,7 +204,7 @@ static void kvmpv_end_vm(struct kvm *kvm)
 }
 
 /* The guest runs on another of the listed roots: make it KVM's current one. */
-static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
+static noinline void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
@@ -232,6 +232,12 @@ static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 	mmu->prev_roots[0] = mmu->root;
 	mmu->root = info;
 
+	/* The same roots in another order are published as they were. */
+	info = vmx->kvmpv->published.root[k + 1];
+	memmove(vmx->kvmpv->published.root + 1, vmx->kvmpv->published.root,
+		(k + 1) * sizeof(info));
+	vmx->kvmpv->published.root[0] = info;
+
 	/* The rest of what kvm_set_cr3() and kvm_mmu_new_pgd() would have done. */
 	vcpu->arch.cr3 = info.pgd;
 	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
@@ -243,6 +249,27 @@ static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 	vmx->kvmpv->switches++;
 	kvmpv_count(KVMPV_STAT_SWITCHES);
 	trace_kvmpv_switch(vcpu->vcpu_id, info.pgd);
+}
+
+/* kvm_rip_read() where it was not read before: vmx_cache_reg() without the way there. */
+static unsigned long kvmpv_rip(struct kvm_vcpu *vcpu)
+{
+	if (!kvm_register_is_available(vcpu, VCPU_REGS_RIP)) {
+		kvm_register_mark_available(vcpu, VCPU_REGS_RIP);
+		vcpu->arch.regs[VCPU_REGS_RIP] = vmcs_readl(GUEST_RIP);
+	}
+	return vcpu->arch.regs[VCPU_REGS_RIP];
+}
+
+static noinline void kvmpv_leave_window(struct vcpu_vmx *vmx)
+{
+	const struct kvmpv_window *w = kvmpv_find_window(&vmx->kvmpv->windows,
+							 kvm_rip_read(&vmx->vcpu));
+
+	if (w && !vmx_get_cpl(&vmx->vcpu)) {
+		kvmpv_restart(vmx, w);
+		vmx->kvmpv->restarted = true;
+	}
 }
 
 /**
@@ -261,7 +288,6 @@ static void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 void __kvmpv_exit(struct vcpu_vmx *vmx)
 {
 	struct kvmpv_vcpu *p = vmx->kvmpv;
-	const struct kvmpv_window *w;
 	u64 hw;
 
 	p->restarted = false;
@@ -272,17 +298,26 @@ void __kvmpv_exit(struct vcpu_vmx *vmx)
 	if (!p->listed && !p->shown)
 		return;
 
-	w = kvmpv_find_window(&p->windows, kvm_rip_read(&vmx->vcpu));
-	if (unlikely(w) && !vmx_get_cpl(&vmx->vcpu)) {
-		kvmpv_restart(vmx, w);
-		p->restarted = true;
-	}
+	if (unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
+		kvmpv_leave_window(vmx);
 
 	if (!p->listed)
 		return;
 	hw = vmcs_readl(GUEST_CR3);
 	if (hw != p->loaded)
 		kvmpv_learn(vmx, hw);
+}
+
+/*
+ * May the guest not run on listed roots now? The emulator's MOV to CR3 does not
+ * pass __kvmpv_mov_to_cr3().
+ */
+static bool kvmpv_is_barred(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+
+	return vcpu->arch.mmu != &vcpu->arch.root_mmu || is_smm(vcpu) ||
+	       vcpu->guest_debug || vmx->nested.vmxon || vmx->emulation_required;
 }
 
 /* The roots that may be published now, the current one first. */
@@ -295,10 +330,7 @@ static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 	struct kvm_mmu_page *sp;
 	unsigned int i;
 
-	/* The emulator's MOV to CR3 does not pass __kvmpv_mov_to_cr3(). */
-	if (mmu != &vcpu->arch.root_mmu || is_smm(vcpu) || vcpu->guest_debug ||
-	    vmx->nested.vmxon || vmx->emulation_required ||
-	    mmu->root_role.level < PT64_ROOT_4LEVEL)
+	if (kvmpv_is_barred(vmx) || mmu->root_role.level < PT64_ROOT_4LEVEL)
 		return 0;
 
 	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
@@ -353,40 +385,10 @@ static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 	return true;
 }
 
-/* Make table and list show what may be published now. */
-static void kvmpv_publish(struct vcpu_vmx *vmx)
+/* Of @n roots. Never a list whose meaning the guest's table does not share. */
+static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
+			unsigned int n, bool changed)
 {
-	struct kvmpv_root want[KVMPV_NR_ENTRIES];
-	struct kvm_vcpu *vcpu = &vmx->vcpu;
-	struct kvmpv_vcpu *p = vmx->kvmpv;
-	enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
-	unsigned int n = 0;
-	bool changed;
-	u64 flag;
-
-	if (!p->cache)
-		return;
-	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
-	/* With CR4.PCIDE=1 bit 10 is part of the PCID, with 0 it is ignored. */
-	if (flag != p->flag)
-		p->proven = false;
-	/*
-	 * If the targets turn out to be unusable, also by another vCPU's doing,
-	 * the table stays empty from now on: the guest calls LOAD_CR3.
-	 */
-	if (p->proven && !p->dead && !p->hold && !p->fault_in &&
-	    !kvmpv_check_targets(KVMPV_NR_ENTRIES, found))
-		n = kvmpv_collect(vmx, want);
-	changed = kvmpv_list_update(&p->list, want, n) || flag != p->flag ||
-		  found != p->found;
-	if (changed)
-		p->misses = 0;
-	p->flag = flag;
-	p->found = found;
-	if (!changed && p->listed == !!n && (p->shown == !!n || p->fault_in))
-		return;
-
-	/* Never a list whose meaning the guest's table does not share. */
 	if (!p->dead && !p->fault_in) {
 		p->shown = true;
 		if (kvmpv_write_table(vcpu, p)) {
@@ -405,6 +407,81 @@ static void kvmpv_publish(struct vcpu_vmx *vmx)
 	}
 }
 
+static bool kvmpv_is_root(const struct kvm_mmu_root_info *a,
+			  const struct kvm_mmu_root_info *b)
+{
+	return !((a->pgd ^ b->pgd) | (a->hpa ^ b->hpa));
+}
+
+/*
+ * Would kvmpv_publish() find everything as it has left it? That is so at most
+ * entries, so this compares what it looks at instead of doing it again.
+ *
+ * The roles of the roots themselves are not read. A root that is zapped becomes
+ * invalid while it is referenced, but who zaps it requests of all vCPUs to drop
+ * it (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS: kvm_mmu_zap_all_fast(),
+ * __kvm_mmu_prepare_zap_page()) before it lets go of mmu_lock: the root is gone
+ * from the arrays at this entry, or the entry is cancelled. Nor can a page have
+ * become the root of another role meanwhile: whoever changes the vCPU's role,
+ * outside of nested guests, empties the arrays (kvm_mmu_reset_context()), and
+ * what is loaded next passes here.
+ */
+static bool kvmpv_is_published(struct vcpu_vmx *vmx, u64 flag,
+			       enum kvmpv_targets found)
+{
+	const struct kvmpv_vcpu *p = vmx->kvmpv;
+	const struct kvmpv_published *was = &p->published;
+	const struct kvm_mmu *mmu = &vmx->vcpu.arch.root_mmu;
+
+	return was->valid && p->shown && !p->dead && !p->hold && !p->fault_in &&
+	       was->role == mmu->root_role.word &&
+	       kvmpv_is_root(&was->root[0], &mmu->root) &&
+	       kvmpv_is_root(&was->root[1], &mmu->prev_roots[0]) &&
+	       kvmpv_is_root(&was->root[2], &mmu->prev_roots[1]) &&
+	       kvmpv_is_root(&was->root[3], &mmu->prev_roots[2]) &&
+	       flag == p->flag && found == p->found && !kvmpv_is_barred(vmx);
+}
+
+/* Make table and list show what may be published now. */
+static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
+				   enum kvmpv_targets found)
+{
+	struct kvmpv_root want[KVMPV_NR_ENTRIES];
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	unsigned int n = 0;
+	bool changed;
+
+	p->published.valid = false;
+
+	/* With CR4.PCIDE=1 bit 10 is part of the PCID, with 0 it is ignored. */
+	if (flag != p->flag)
+		p->proven = false;
+	/*
+	 * If the targets turn out to be unusable, also by another vCPU's doing,
+	 * the table stays empty from now on: the guest calls LOAD_CR3.
+	 */
+	if (p->proven && !p->dead && !p->hold && !p->fault_in &&
+	    !kvmpv_check_targets(KVMPV_NR_ENTRIES, found))
+		n = kvmpv_collect(vmx, want);
+	changed = kvmpv_list_update(&p->list, want, n) || flag != p->flag ||
+		  found != p->found;
+	if (changed)
+		p->misses = 0;
+	p->flag = flag;
+	p->found = found;
+	if (changed || p->listed != !!n || (p->shown != !!n && !p->fault_in))
+		kvmpv_write(vcpu, p, n, changed);
+	if (!p->shown || !p->listed || p->fault_in)
+		return;
+
+	p->published.root[0] = vcpu->arch.mmu->root;
+	memcpy(p->published.root + 1, vcpu->arch.mmu->prev_roots,
+	       sizeof(vcpu->arch.mmu->prev_roots));
+	p->published.role = vcpu->arch.mmu->root_role.word;
+	p->published.valid = true;
+}
+
 /**
  * __kvmpv_enter() - vmx_prepare_switch_to_guest()
  * @vcpu: a registered vCPU
@@ -420,12 +497,20 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
-	kvmpv_entered(vcpu);
+	if (!vmx->kvmpv->in_run)
+		kvmpv_entered(vcpu);
 	/* CR0 and the list are the nested guest's. */
 	if (vmx->loaded_vmcs != &vmx->vmcs01)
 		return;
-	kvmpv_publish(vmx);
-	kvmpv_end_unpaged(vcpu);
+	if (vmx->kvmpv->cache) {
+		u64 flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
+		enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
+
+		if (unlikely(!kvmpv_is_published(vmx, flag, found)))
+			kvmpv_publish(vmx, flag, found);
+	}
+	if (unlikely(!is_paging(vcpu)))
+		kvmpv_end_unpaged(vcpu);
 }
 
 /*
