@@ -169,6 +169,8 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	}
 	write_unlock(&vcpu->kvm->mmu_lock);
 
+	if (n)
+		kvmpv_count(KVMPV_STAT_KERNEL_FILLS);
 	while (n--) {
 		gpa = kvm_mmu_gva_to_gpa_read(vcpu, va[n], NULL);
 		/* A page that is gone or poisoned would be a SIGBUS. */
@@ -176,7 +178,6 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 			kvmpv_prefault(vcpu, va[n], 0);
 		cond_resched();
 	}
-	kvmpv_count(KVMPV_STAT_KERNEL_FILLS);
 }
 
 /**
