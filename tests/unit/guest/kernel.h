@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What guest-patches/src/arch/x86/kernel/kvm_paravirt_tlb.c and _mm.c take from the kernel, for userspace: one CPU,
+ * whose interrupts are on or off, and in which an NMI or another CPU may come in between. Read before everything else;
+ * the headers that the sources name are empty.
+ */
+#ifndef KVMPV_UNIT_KERNEL_H
+#define KVMPV_UNIT_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <linux/types.h>
+
+typedef __u8 u8;
+
+/* --- the compiler's and the preprocessor's part */
+
+#define CONFIG_KVM_PARAVIRT_GUEST	1
+#define CONFIG_KVM_PARAVIRT_CR3		1
+#define CONFIG_SMP			1
+
+#define __ARG_PLACEHOLDER_1		0,
+#define __take_second_arg(ignored, val, ...) val
+#define ____is_defined(arg)		__take_second_arg(arg 1, 0, 0)
+#define ___is_defined(val)		____is_defined(__ARG_PLACEHOLDER_##val)
+#define IS_ENABLED(option)		___is_defined(option)
+
+#define __aligned(n)			__attribute__((aligned(n)))
+#define __init
+#define __ro_after_init
+#define unlikely(x)			(x)
+#define ARRAY_SIZE(a)			(sizeof(a) / sizeof((a)[0]))
+#define BIT_ULL(n)			(1ULL << (n))
+#define DIV_ROUND_UP(n, d)		(((n) + (d) - 1) / (d))
+#define static_assert(cond)		_Static_assert(cond, #cond)
+
+/* Told of each before it is read. */
+void unit_read(const volatile void *p);
+#define READ_ONCE(x)			(*(unit_read(&(x)), (volatile typeof(x) *)&(x)))
+#define WRITE_ONCE(x, val)		(*(volatile typeof(x) *)&(x) = (val))
+
+/* --- this CPU */
+
+extern bool unit_irqs_off, unit_nmi;
+extern int unit_no_preempt;
+extern unsigned long jiffies;
+#define HZ				250
+
+void local_irq_disable(void);
+void local_irq_enable(void);
+#define local_irq_save(flags)		((flags) = unit_irqs_off, unit_irqs_off = true)
+#define local_irq_restore(flags)	(unit_irqs_off = (flags))
+static inline bool in_nmi(void) { return unit_nmi; }
+static inline void preempt_disable(void) { unit_no_preempt++; }
+static inline void preempt_enable(void) { unit_no_preempt--; }
+static inline void cond_resched(void) { }
+#define time_before(a, b)		((long)((a) - (b)) < 0)
+
+#define DEFINE_PER_CPU(type, name)	type name
+#define DECLARE_PER_CPU(type, name)	extern type name
+#define DECLARE_PER_CPU_PAGE_ALIGNED	DECLARE_PER_CPU
+#define this_cpu_ptr(p)			(p)
+#define this_cpu_read(x)		(x)
+#define this_cpu_write(x, val)		((x) = (val))
+#define this_cpu_inc(x)			((x)++)
+#define smp_processor_id()		0
+/* An NMI may come in here. */
+unsigned int cpu_physical_id(int cpu);
+
+enum {
+	X86_FEATURE_PTI,
+	X86_FEATURE_VMMCALL,
+	X86_FEATURE_KVM_TLB_FLUSH,
+	X86_FEATURE_KVM_CR3_CACHE,
+};
+
+static inline bool boot_cpu_has(int feature) { return feature != X86_FEATURE_PTI; }
+#define cpu_feature_enabled		boot_cpu_has
+#define static_cpu_has			boot_cpu_has
+#define setup_force_cpu_cap(feature)	((void)(feature))
+
+struct pt_regs {
+	unsigned long ip;
+};
+
+/* --- flushes */
+
+#define NR_CPUS				4
+struct cpumask {
+	unsigned long bits;
+};
+
+#define cpumask_test_cpu(cpu, mask)	((mask)->bits >> (cpu) & 1)
+#define for_each_online_cpu(cpu)	for ((cpu) = 0; (cpu) < NR_CPUS; (cpu)++)
+#define for_each_cpu(cpu, mask)		for_each_online_cpu(cpu) if (cpumask_test_cpu(cpu, mask))
+
+#define TLB_FLUSH_ALL			-1UL
+#define count_vm_tlb_event(event)	do { } while (0)
+
+struct flush_tlb_info {
+	unsigned long start, end;
+	u8 stride_shift, freed_tables, trim_cpumask;
+};
+
+void flush_tlb_func(void *info);
+bool should_flush_tlb(int cpu, void *data);
+void native_flush_tlb_multi(const struct cpumask *mask, const struct flush_tlb_info *info);
+void tlb_remove_table(void);
+
+/* --- page tables: an entry is an address and these bits */
+
+#define PAGE_SHIFT			12
+#define PAGE_SIZE			4096UL
+#define PTRS_PER_PMD			512
+#define PTRS_PER_PUD			512
+#define PTRS_PER_P4D			1
+#define KERNEL_PGD_BOUNDARY		256
+#define UNIT_PRESENT			1UL
+#define UNIT_LEAF			0x80UL
+
+typedef struct { unsigned long val; } pgd_t;
+typedef struct { unsigned long val; } p4d_t;
+typedef struct { unsigned long val; } pud_t;
+typedef struct { unsigned long val; } pmd_t;
+
+#define unit_table(entry)		((void *)((entry).val & ~(PAGE_SIZE - 1)))
+#define pgd_present(entry)		((entry).val & UNIT_PRESENT)
+#define p4d_present			pgd_present
+#define pud_present			pgd_present
+#define pmd_present			pgd_present
+#define pud_none(entry)			(!(entry).val)
+#define pud_leaf(entry)			((entry).val & UNIT_LEAF)
+#define pmd_leaf			pud_leaf
+#define p4d_pgtable(entry)		((pud_t *)unit_table(entry))
+#define pud_pgtable(entry)		((pmd_t *)unit_table(entry))
+#define pmd_page_vaddr(entry)		((unsigned long)unit_table(entry))
+#define p4d_offset(pgd, addr)		((p4d_t *)(pgd))
+#define pgtable_l5_enabled()		false
+#define __pa(p)				((unsigned long)(p))
+#define slow_virt_to_phys(p)		((unsigned long)(p))
+
+struct mm_struct {
+	pgd_t *pgd;
+};
+
+extern struct mm_struct init_mm;
+extern struct {
+	struct mm_struct *loaded_mm;
+} cpu_tlbstate;
+extern struct {
+	bool is_lazy;
+} cpu_tlbstate_shared;
+#define switch_mm(prev, next, task)	(cpu_tlbstate.loaded_mm = (next))
+
+extern struct {
+	struct {
+		void (*flush_tlb_multi)(const struct cpumask *mask, const struct flush_tlb_info *info);
+		void (*tlb_remove_table)(void);
+		void (*exit_mmap)(struct mm_struct *mm);
+	} mmu;
+} pv_ops;
+
+#define GFP_NOWAIT			0
+#define __GFP_NOWARN			0
+#define roundup_pow_of_two(n)		(n)
+#define kmalloc(size, flags)		malloc(size)
+#define kfree				free
+
+/* --- the host: in place of the instruction */
+
+#define kvmpv_hypercall4		kvmpv_hypercall4_instruction
+#define kvmpv_hypercall2		kvmpv_hypercall2_instruction
+#include <asm/kvm_paravirt.h>
+#undef kvmpv_hypercall4
+#undef kvmpv_hypercall2
+
+long kvmpv_hypercall4(unsigned int nr, unsigned long a0, unsigned long a1, unsigned long a2, unsigned long a3);
+#define kvmpv_hypercall2(nr, a0, a1)	kvmpv_hypercall4(nr, a0, a1, 0, 0)
+
+#endif
