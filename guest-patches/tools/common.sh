@@ -30,8 +30,9 @@ fragments() {
 	cloud) echo "$patches/config/cloud.config" ;;
 	i386) echo "$patches/config/i386.config $patches/config/i386-nopae.config" ;;
 	i386-pae) echo "$patches/config/i386.config $patches/config/i386-pae.config" ;;
-	hz1000|peers) echo "$patches/config/$1.config" ;;
-	*) die "no flavour $1: cloud, i386, i386-pae, hz1000, peers, or none" ;;
+	debug) echo "$patches/config/debug.config $patches/config/debug-guest.config" ;;
+	hz1000|peers|up|size|cpus) echo "$patches/config/$1.config" ;;
+	*) die "no flavour $1: cloud, i386, i386-pae, debug, hz1000, peers, up, size, cpus, or none" ;;
 	esac
 }
 

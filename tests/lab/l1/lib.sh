@@ -4,15 +4,18 @@
 # shellcheck shell=dash
 #
 # From /lab/env: MACHINE (vmx or svm), HOST_SERIES (6.1 or 6.12), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS,
-# HOST_DEBUG (1: KASAN, lockdep and the like in the host's kernel). What has a default here is set by
+# HOST_DEBUG and GUEST_DEBUG (1: KASAN, lockdep and the like in the kernel of the host, of its guests). What has a default here is set by
 # ../../hardware, which uses these functions on a real host.
 
 RUN=${RUN:-/run/lab}
 SYS=${SYS:-/sys}
 PROC=${PROC:-/proc}
 HOST_DEBUG=${HOST_DEBUG:-0}
-# A host that watches itself is slower.
-SLOW=$((HOST_DEBUG ? 6 : 1))
+GUEST_DEBUG=${GUEST_DEBUG:-0}
+# A kernel that watches itself is slower.
+SLOW=$(((HOST_DEBUG ? 6 : 1) * (GUEST_DEBUG ? 6 : 1)))
+# What a kernel writes when something is wrong with it: an extended regular expression.
+COMPLAINTS='WARNING:|BUG:|INFO: trying to register|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error'
 CR=$(printf '\r')
 # The module's parameter for two-dimensional paging.
 case $MACHINE in
@@ -24,6 +27,9 @@ mkdir -p "$RUN"
 # Settings for the next guest; a scenario changes them before it calls guest().
 GUEST_SMP=1
 GUEST_MEM=96
+# What a guest's kernel that watches itself takes besides: a larger image, KASAN's shadow, objects that it keeps from being
+# used again, lockdep's tables.
+DEBUG_MEM=256
 GUEST_REBOOT=0	# 1: QEMU starts the guest again when it reboots
 GUEST_QEMU=	# more QEMU arguments
 GUEST_MIGRATE=	# see guest_migrate
@@ -54,6 +60,7 @@ scenario_end() {
 		[ -e "$pid_file" ] || continue
 		guest_kill "$(basename "$pid_file" .pid)"
 	done
+	[ ! -e "$RUN"/consoles ] || consoles_clean
 	[ "$HOST_DEBUG" = 0 ] || debug_clean
 	say "done"
 }
@@ -61,13 +68,17 @@ scenario_end() {
 # dmesg_clean: neither the host kernel nor QEMU has complained.
 dmesg_clean() {
 	dmesg >"$RUN"/dmesg
-	if grep -hE 'WARNING:|BUG:|INFO: trying to register|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error' \
-		"$RUN"/dmesg "$RUN"/qemu.log >"$RUN"/bad 2>/dev/null; then
+	if grep -hE "$COMPLAINTS" "$RUN"/dmesg "$RUN"/qemu.log >"$RUN"/bad 2>/dev/null; then
 		not_ok "logs of host kernel and QEMU are clean" "$(head -n 1 "$RUN"/bad)"
 		tail -n 40 "$RUN"/dmesg "$RUN"/qemu.log
 	else
 		ok "logs of host kernel and QEMU are clean"
 	fi
+}
+
+# consoles_clean: nor has a guest's kernel, on its console. Its lines have a time, others' are not meant.
+consoles_clean() {
+	check "consoles of guests are clean" eval "! grep -E '\\[ *[0-9]+\\.[0-9]+\\] .*($COMPLAINTS)' '$RUN/consoles'"
 }
 
 # debug_clean: on a kernel that watches itself, nothing was reported to the end, nothing was left behind in
@@ -133,7 +144,7 @@ guest() {
 		4<>"$RUN/$guest_name.mon.in" 5<>"$RUN/$guest_name.mon.out" &
 	echo $! >"$RUN/$guest_name.holder"
 	# shellcheck disable=SC2086 # GUEST_QEMU and GUEST_ACCEL are lists of words
-	$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -smp "$GUEST_SMP" -m "$GUEST_MEM" \
+	$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -smp "$GUEST_SMP" -m $((GUEST_MEM + (GUEST_DEBUG ? DEBUG_MEM : 0))) \
 		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
 		-L /usr/share/qemu -kernel "$GUEST_BZIMAGE" -initrd "$GUEST_INITRAMFS" \
 		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial \
@@ -159,12 +170,21 @@ read_line() {
 	LINE=${LINE%"$CR"}
 }
 
+# guest_line NAME: LINE is of its console: into the log, and to what consoles_clean looks at.
+guest_line() {
+	echo "$1| $LINE"
+	[ -e "$RUN/$1.crashes" ] || echo "$1| $LINE" >>"$RUN"/consoles
+}
+
+# guest_crashes NAME: on purpose. What its console says from now on is not for consoles_clean.
+guest_crashes() { : >"$RUN/$1.crashes"; }
+
 # guest_read NAME SECONDS: next line of the guest's serial console, in LINE and in the log.
 guest_read() {
 	read_left=$(($2 * SLOW))
 	while :; do
 		if read_line "$RUN/$1.out" 2; then
-			echo "$1| $LINE"
+			guest_line "$1"
 			return 0
 		fi
 		read_left=$((read_left - 2))
@@ -200,6 +220,15 @@ guest_sh() {
 	guest_say "$1" "$3"
 	guest_expect "$1" 'G: rc=*' "$2" || return 1
 	return "${LINE#G: rc=}"
+}
+
+# guest_clean NAME [TEXT]: its kernel has reported nothing, and if it is one that watches itself, it still does: lockdep
+# stops at its first report. Its log has warnings that the console is spared.
+guest_clean() {
+	clean_text=${2:-guest $1}
+	check "$clean_text: its kernel's log is clean" guest_sh "$1" 60 "! dmesg | grep -E '$COMPLAINTS'"
+	[ "$GUEST_DEBUG" = 0 ] ||
+		check "$clean_text: lockdep is on" guest_sh "$1" 60 "grep -q 'debug_locks: *1\$' /proc/lockdep_stats"
 }
 
 # guest_hits NAME ROUNDTRIPS [COMMAND...]: two tasks switch, started by COMMAND, 99 of 100 times by the table.
@@ -322,10 +351,19 @@ guest_move() {
 	guest_running "$move_to"
 }
 
-# guest_kill NAME: end its QEMU, whatever it does.
+# guest_kill NAME: end its QEMU, whatever it does, and read what nobody has read of its console.
 guest_kill() {
-	kill -9 "$(cat "$RUN/$1.pid")" "$(cat "$RUN/$1.holder")" 2>/dev/null
-	wait "$(cat "$RUN/$1.pid")" "$(cat "$RUN/$1.holder")" 2>/dev/null
+	read -r kill_pid <"$RUN/$1.pid"
+	read -r kill_holder <"$RUN/$1.holder"
+	kill -9 "$kill_pid" 2>/dev/null
+	wait "$kill_pid" 2>/dev/null
+	# In the background: the pipe may be full. The holder keeps it open until that has been read.
+	printf '\nLAB: end\n' >"$RUN/$1.out" &
+	while read_line "$RUN/$1.out" 10 && [ "$LINE" != "LAB: end" ]; do
+		[ -z "$LINE" ] || guest_line "$1"
+	done
+	kill -9 "$kill_holder" 2>/dev/null
+	wait "$kill_holder" $! 2>/dev/null
 	rm -f "$RUN/$1.pid" "$RUN/$1.holder"
 }
 

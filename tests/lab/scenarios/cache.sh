@@ -28,16 +28,21 @@ near() {	# TEXT A B: both measured, less than a hundredth of an exit per operati
 		'BEGIN { exit !(a != "" && b != "" && a - b < 0.01 && b - a < 0.01) }'
 }
 
-exits_of stock
-stock_crs=$CRS stock_invlpgs=$INVLPGS
-# Else the rest would compare nothing with nothing.
-near "on the stock module each switch is a CR access" "$CRS" 1
-kvm_unload
-exits_of ours
+# How often a guest exits without the option tells about our module, not about a guest's kernel that watches itself.
+if [ "$GUEST_DEBUG" = 0 ]; then
+	exits_of stock
+	stock_crs=$CRS stock_invlpgs=$INVLPGS
+	# Else the rest would compare nothing with nothing.
+	near "on the stock module each switch is a CR access" "$CRS" 1
+	kvm_unload
+	exits_of ours
+	near "without the option: CR accesses per switch as on the stock module" "$CRS" "$stock_crs"
+	near "without the option: INVLPG exits per switch as on the stock module" "$INVLPGS" "$stock_invlpgs"
+	near "without the option: no hypercalls" "$CALLS" 0
+else
+	kvm_load ours
+fi
 check "the host says that it is ours" eval 'dmesg | grep -q "kvm-paravirt .*, ABI version 1"'
-near "without the option: CR accesses per switch as on the stock module" "$CRS" "$stock_crs"
-near "without the option: INVLPG exits per switch as on the stock module" "$INVLPGS" "$stock_invlpgs"
-near "without the option: no hypercalls" "$CALLS" 0
 check "nothing has registered" grep -qx 0 $HOST/registered
 
 guest a nopti kvm_paravirt=1 lab=serve
@@ -58,6 +63,7 @@ check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
 if ! guest_sh a 60 'grep -qw pcid /proc/cpuinfo'; then
 	check "pages in constant use are seen to be accessed" guest_sh a 120 'aged 100'
 fi
+guest_clean a
 guest_kill a
 
 guest p pti=on kvm_paravirt=cr3 lab=memsum:1

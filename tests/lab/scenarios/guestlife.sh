@@ -70,6 +70,7 @@ GUEST_QEMU="-initrd /run/nested.cpio"
 busy_guest h crashkernel=80M
 check "crash kernel is loaded" guest_sh h 60 \
 	"kexec panic /boot/bzImage /boot/initramfs.cpio '$CONSOLE nopti nr_cpus=1 kvm_paravirt=1 lab=serve'"
+guest_crashes h
 guest_say h "echo c >/proc/sysrq-trigger"
 get_busy h "crash kernel"
 guest_kill h

@@ -7,6 +7,7 @@ DEBUGFS=/sys/kernel/debug/kvm_paravirt_host
 
 # hostile_dies [GROUP]: a guest that loads a page table without a page dies as it would on any machine.
 hostile_dies() {
+	guest_crashes h
 	guest_say h "cat /sys/kernel/debug/kvmpv_hostile/${1:-die}"
 	if guest_wait h 60; then
 		ok "hostile guest dies of a CR3 of its own (${1:-die})"

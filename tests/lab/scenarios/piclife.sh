@@ -87,6 +87,7 @@ GUEST_QEMU="-initrd /run/nested.cpio"
 pic_guest acpi=off kvm_paravirt=1 crashkernel=80M
 check "crash kernel is loaded" guest_sh p 60 \
 	"kexec panic /boot/bzImage /boot/initramfs.cpio '$CONSOLE $WORDS acpi=off kvm_paravirt=0'"
+guest_crashes p
 guest_say p "echo 10 >$PARAM/irq; echo 0x3e8 >$PARAM/base; cat $IRQ/crash; cat $IRQ/uart"
 check "crash kernel is up" up
 driver_is "crash kernel" stock

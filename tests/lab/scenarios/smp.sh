@@ -20,6 +20,7 @@ two_vcpus() {	# TEXT CMDLINE WORD...
 		guest_sh s 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
 	check "$text: it has registered again" guest_sh s 60 "[ \$(cat $COUNT/registered) = 3 ]"
 	check "$text: memory is right after that" guest_sh s 480 'memsum 1'
+	guest_clean s "$text"
 	guest_kill s
 }
 

@@ -50,11 +50,13 @@ fi
 check "a CPU goes offline and comes back" \
 	guest_sh t 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
 check "no CPU reads by an old mapping after that" guest_sh t 480 'remap 100'
+guest_clean t "$text"
 guest_kill t
 
 flushes "flushes alone" " tlb-flush" nopti nopcid noinvpcid kvm_paravirt=tlb
 grown tlb_vcpus
 none release registered tlb_refused
+guest_clean t "$text"
 guest_kill t
 
 # What entry code loads CR3 from. On SVM it does not read CR3, no more.
@@ -67,11 +69,13 @@ flushes "page table isolation" " ${offered% *} $entry io-delay" pti=on kvm_parav
 grown tlb_vcpus $in_use
 $registers registered
 none tlb_refused $not_offered
+guest_clean t "$text"
 guest_kill t
 
 flushes "page table isolation, no PCID" " ${offered% *} $entry io-delay" pti=on nopcid noinvpcid kvm_paravirt=1
 grown tlb_vcpus $in_use
 none tlb_refused $not_offered
+guest_clean t "$text"
 guest_kill t
 
 # One vCPU: ranges, by processes that have no other CPU to ask.
@@ -82,6 +86,7 @@ guest_expect t 'G: ready' 120
 check "$text: memory of 8 processes is right" guest_sh t 240 'memsum 1'
 grown tlb_range $in_use
 none tlb_refused $not_offered
+guest_clean t "$text"
 guest_kill t
 
 for c in flush_range flush_vcpus kernel_fills $in_use; do
@@ -94,6 +99,7 @@ kvm_unload
 kvm_load ours paravirt=load-cr3
 flushes "not offered" "host ABI v1: load-cr3" nopti kvm_paravirt=1
 none tlb_range tlb_vcpus tlb_all tlb_refused release
+guest_clean t "$text"
 guest_kill t
 kvm_unload
 dmesg_clean
