@@ -181,23 +181,32 @@ guest_crashes() { : >"$RUN/$1.crashes"; }
 
 # guest_read NAME SECONDS: next line of the guest's serial console, in LINE and in the log.
 guest_read() {
-	read_left=$(($2 * SLOW))
+	host_seconds
+	read_until=$((now + $2 * SLOW))
 	while :; do
 		if read_line "$RUN/$1.out" 2; then
 			guest_line "$1"
 			return 0
 		fi
-		read_left=$((read_left - 2))
 		if ! guest_alive "$1"; then
 			say "note: guest $1 has ended: $(tail -n 1 "$RUN/qemu.log")"
 			return 1
 		fi
-		if [ $read_left -le 0 ]; then
+		host_seconds
+		if [ "$now" -ge $read_until ]; then
+			# Should it have the CPU before all others, its monitor cannot answer.
+			vcpu_last "$1"
 			say "note: guest $1 wrote nothing for $(($2 * SLOW)) s"
 			! interrupted_twice "$1" || say "emulator - guest $1 got one interrupt twice and spins for ever"
 			return 1
 		fi
 	done
+}
+
+# Seconds since the host's boot, in $now; without a fork, as this runs amid measurements.
+host_seconds() {
+	read -r now _ <"$PROC/uptime"
+	now=${now%.*}
 }
 
 # guest_expect NAME PATTERN SECONDS: read until a line matches the shell pattern (LINE holds it).
@@ -543,11 +552,18 @@ find_vcpu() {
 	return 1
 }
 
-# The guest's clock does not stop while others have the CPU: they get it only while vCPU 0 sleeps.
+# The guest's clock does not stop while others have the CPU: they get it only while vCPU 0 sleeps, and, lest a guest that hangs
+# does so unseen, for a tenth of a second when it has not slept for ten.
 vcpu_first() {
 	[ "$GUEST_SMP" = 1 ] || return 0
 	echo -1 >/proc/sys/kernel/sched_rt_runtime_us
+	echo 10000000 >/proc/sys/kernel/sched_rt_period_us
+	echo 9900000 >/proc/sys/kernel/sched_rt_runtime_us
 	find_vcpu "$1" && chrt -f -p 1 "${VCPU##*/}"
+}
+
+vcpu_last() {
+	[ "$GUEST_SMP" != 1 ] || { find_vcpu "$1" && chrt -o -p 0 "${VCPU##*/}"; }
 }
 
 # For how many ns the guest's vCPU 0 has waited for its CPU: what it was charged for others.
