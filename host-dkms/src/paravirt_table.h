@@ -119,7 +119,6 @@ static inline bool kvmpv_near_window(const struct kvmpv_windows *win, u64 rip)
 	return rip > win->low && rip <= win->high;
 }
 
-
 int kvmpv_check_load_cr3(u64 cr3, u64 flags);
 int kvmpv_check_release(u64 gpa, u64 nr);
 int kvmpv_check_scope(u64 scope);

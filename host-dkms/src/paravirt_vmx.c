@@ -51,7 +51,8 @@ static enum kvmpv_targets kvmpv_targets;
 
 static const char *const kvmpv_targets_text[] = {
 	[KVMPV_TARGETS_WHOLE] = "usable",
-	[KVMPV_TARGETS_NO_KEEP] = "usable: the CPU compares them without bit 63 of the operand",
+	[KVMPV_TARGETS_NO_KEEP] =
+		"usable: the CPU compares them without bit 63 of the operand",
 	[KVMPV_TARGETS_UNUSED] = "not usable: the CPU exits on values that are listed",
 	[KVMPV_TARGETS_NO_TAG] = "not usable: the CPU does not keep bit 10 of CR3",
 };
