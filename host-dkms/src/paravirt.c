@@ -265,6 +265,7 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 	p->table_gpa = INVALID_GPA;
 	p->features = st->features_accepted;
 	p->in_run = true;
+	kvmpv_stash_init(&p->stash);
 	if (kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->state, gpa, sizeof(*st)))
 		return -KVMPV_EFAULT;
 
@@ -359,6 +360,7 @@ static void kvmpv_free(struct kvm_vcpu *vcpu)
 	struct kvmpv_vcpu **slot = kvmpv_vendor_vcpu(vcpu), *p = *slot;
 	struct kvmpv_vm *vm = kvmpv_vendor_vm(vcpu->kvm);
 
+	kvmpv_stash_free(vcpu, &p->stash);
 	mutex_lock(&vm->lock);
 	*slot = NULL;
 	mutex_unlock(&vm->lock);
@@ -493,6 +495,8 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 	if (p->fault_in)
 		kvmpv_clear_table(vcpu, p);
 
+	if (p->cache)
+		kvmpv_stash_evicted(vcpu, &p->stash, cr3);
 	if (!noflush || kvmpv_pcid_enabled(vcpu)) {
 		if (kvm_set_cr3(vcpu, cr3 | (noflush ? X86_CR3_PCID_NOFLUSH : 0)))
 			return -KVMPV_EINVAL;
@@ -700,6 +704,45 @@ int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 	return kvm_emulate_hypercall(vcpu);
 }
 
+/**
+ * kvmpv_fast_call() - is this exit a LOAD_CR3 for the exit fastpath?
+ * @vcpu: a registered vCPU that has called, from 64-bit code of ring 0
+ * @cr3: set to the argument
+ * @noflush: set to the flag
+ *
+ * Context: IRQs off.
+ * Return: false also for all that kvmpv_hypercall() would refuse.
+ */
+bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush)
+{
+	u64 flags = kvm_rcx_read(vcpu);
+
+	*cr3 = kvm_rbx_read(vcpu);
+	*noflush = flags & KVMPV_LOAD_CR3_NOFLUSH;
+	return kvm_rax_read(vcpu) == KVMPV_HC_LOAD_CR3 &&
+	       (kvmpv_allowed & KVMPV_F_LOAD_CR3) &&
+	       !kvmpv_check_load_cr3(*cr3, flags) &&
+	       !kvmpv_foreign_hypercalls(vcpu);
+}
+
+/**
+ * kvmpv_fast_called() - a LOAD_CR3 was done in the exit fastpath
+ * @vcpu: a registered vCPU that has called
+ *
+ * Context: IRQs off.
+ */
+void kvmpv_fast_called(struct kvm_vcpu *vcpu)
+{
+	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+
+	p->load_cr3[true]++;
+	kvmpv_count(KVMPV_STAT_LOAD_CR3_CACHED);
+	trace_kvmpv_hypercall(vcpu->vcpu_id, KVMPV_HC_LOAD_CR3,
+			      kvm_rbx_read(vcpu), kvm_rcx_read(vcpu), 0);
+	kvm_rax_write(vcpu, 0);
+	++vcpu->stat.hypercalls;
+}
+
 static int kvmpv_stat_get(void *data, u64 *val)
 {
 	unsigned long stat = (unsigned long)data;
@@ -764,6 +807,7 @@ void __init kvmpv_module_init(void)
 	kvmpv_stat_file("unregistered", KVMPV_STAT_UNREGISTERED);
 	kvmpv_stat_file("publishes", KVMPV_STAT_PUBLISHES);
 	kvmpv_stat_file("switches", KVMPV_STAT_SWITCHES);
+	kvmpv_stat_file("stash_switches", KVMPV_STAT_STASH_SWITCHES);
 	kvmpv_stat_file("restarts", KVMPV_STAT_RESTARTS);
 	kvmpv_stat_file("load_cr3_cached", KVMPV_STAT_LOAD_CR3_CACHED);
 	kvmpv_stat_file("load_cr3_missed", KVMPV_STAT_LOAD_CR3_MISSED);

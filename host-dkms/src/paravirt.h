@@ -22,6 +22,21 @@ struct kvmpv_published {
 	bool valid;
 };
 
+/* Enough for a ring of 32 processes and what runs beside them. */
+#define KVMPV_STASH	48
+
+/*
+ * Roots that KVM would have let go of. Its vCPU's own, and always of root_mmu.
+ * Each gfn, that of a top-level page table of the guest's, is in it once.
+ */
+struct kvmpv_stash {
+	gfn_t gfn[KVMPV_STASH];
+	hpa_t hpa[KVMPV_STASH];	/* referenced; INVALID_PAGE: only remembered */
+	unsigned int next;	/* which is forgotten next */
+	unsigned int hand;	/* which was last looked at for having been zapped */
+	u32 random;
+};
+
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
 	gpa_t state_gpa, table_gpa;
@@ -34,6 +49,7 @@ struct kvmpv_vcpu {
 	/* What the VMCS lists (if @listed) and the table shows (if @shown). */
 	struct kvmpv_list list;
 	struct kvmpv_published published;
+	struct kvmpv_stash stash;
 	u64 flag;		/* bit 63 in each host value, as last published */
 	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
 	unsigned int misses;	/* MOVs of listed values that exited, in a row */
@@ -58,6 +74,7 @@ struct kvmpv_vm {
 	/* Serializes registrations: no page belongs to two vCPUs. */
 	struct mutex lock;
 	bool flushes;		/* a vCPU has called FLUSH_VCPUS */
+	atomic_t stashed;	/* references in stashes of all vCPUs */
 	struct list_head node;	/* in what debugfs shows, or empty */
 	struct kvm *kvm;	/* if it is */
 };
@@ -77,6 +94,7 @@ enum kvmpv_stat {
 	KVMPV_STAT_UNREGISTERED,
 	KVMPV_STAT_PUBLISHES,
 	KVMPV_STAT_SWITCHES,
+	KVMPV_STAT_STASH_SWITCHES,
 	KVMPV_STAT_RESTARTS,
 	KVMPV_STAT_LOAD_CR3_CACHED,
 	KVMPV_STAT_LOAD_CR3_MISSED,
@@ -117,6 +135,8 @@ static inline bool kvmpv_flush_queued(const struct kvmpv_flush_queue *q)
 /* paravirt.c */
 int kvmpv_list_names(char *buf, unsigned long bits);
 int kvmpv_hypercall(struct kvm_vcpu *vcpu);
+bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush);
+void kvmpv_fast_called(struct kvm_vcpu *vcpu);
 int kvmpv_read_buffer(struct kvm_vcpu *vcpu, u64 gpa, void *to, size_t size);
 void kvmpv_unregister(struct kvm_vcpu *vcpu);
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu);
@@ -255,6 +275,15 @@ void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
  */
 bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 
+/* paravirt_stash.c */
+void kvmpv_stash_init(struct kvmpv_stash *stash);
+void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
+void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
+			 gpa_t pgd);
+bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
+			gpa_t pgd, bool flush, u64 pcid_mask,
+			struct kvm_mmu_root_info *gone);
+
 /* paravirt_vmx.c, paravirt_svm.c: the hooks */
 void __kvmpv_enter(struct kvm_vcpu *vcpu);
 struct vcpu_vmx;
@@ -262,5 +291,6 @@ unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level);
 void __kvmpv_exit(struct vcpu_vmx *vmx);
 bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand);
+fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx);
 
 #endif /* __KVMPV_H */

@@ -84,6 +84,39 @@ bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
 }
 
 /**
+ * kvmpv_list_replace() - another root in the place of one
+ * @list: the list
+ * @gone: guest's CR3 and shadow root of the one that goes
+ * @root: the new one
+ *
+ * For a list without a free slot: those repeat one that is in use, perhaps the
+ * one that goes. As kvmpv_select_roots() says, no two have the same hardware
+ * value, and none has the tag bit in the guest's CR3.
+ *
+ * Return: the slot; -1 if it is a case for the two functions above, and nothing
+ * has changed.
+ */
+int kvmpv_list_replace(struct kvmpv_list *list, const struct kvmpv_root *gone,
+		       const struct kvmpv_root *root)
+{
+	int i, at = -1;
+
+	if (list->used != (1u << KVMPV_NR_ENTRIES) - 1 ||
+	    (root->pgd & KVMPV_CR3_TAG))
+		return -1;
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
+		if (list->slot[i].hw == root->hw)
+			return -1;
+		if (list->slot[i].pgd == gone->pgd &&
+		    list->slot[i].hpa == gone->hpa)
+			at = i;
+	}
+	if (at >= 0)
+		list->slot[at] = *root;
+	return at;
+}
+
+/**
  * kvmpv_list_find() - the root that a hardware value stands for
  * @list: the list
  * @hw: a value of GUEST_CR3

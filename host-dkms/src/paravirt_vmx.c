@@ -321,6 +321,17 @@ static bool kvmpv_is_barred(struct vcpu_vmx *vmx)
 	       vcpu->guest_debug || vmx->nested.vmxon || vmx->emulation_required;
 }
 
+static struct kvmpv_root kvmpv_root(struct kvm_vcpu *vcpu,
+				    const struct kvm_mmu_root_info *info)
+{
+	return (struct kvmpv_root){
+		.pgd = info->pgd,
+		.hpa = info->hpa,
+		.hw = info->hpa | kvm_get_pcid(vcpu, info->pgd) |
+		      kvmpv_lam_bits(info->pgd) | KVMPV_CR3_TAG,
+	};
+}
+
 /* The roots that may be published now, the current one first. */
 static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 {
@@ -346,10 +357,7 @@ static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 		sp = kvmpv_root_to_sp(info->hpa);
 		if (!sp || sp->role.word != mmu->root_role.word)
 			continue;
-		cand[i].pgd = info->pgd;
-		cand[i].hpa = info->hpa;
-		cand[i].hw = info->hpa | kvm_get_pcid(vcpu, info->pgd) |
-			     kvmpv_lam_bits(info->pgd) | KVMPV_CR3_TAG;
+		cand[i] = kvmpv_root(vcpu, info);
 	}
 	return kvmpv_select_roots(cand, KVMPV_NR_ENTRIES, vmx->kvmpv->loaded,
 				  out);
@@ -368,22 +376,63 @@ static void kvmpv_write_targets(struct kvmpv_vcpu *p)
 	p->listed = n;
 }
 
-/* Neither sleeps nor faults pages in. The page is marked dirty. */
-static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+/* Where the guest's table is now in the VMM's memory; NULL if it is not there. */
+static struct kvmpv_entry __user *kvmpv_table(struct kvm_vcpu *vcpu,
+					      struct gfn_to_hva_cache *ghc)
 {
-	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
-	struct gfn_to_hva_cache *ghc = &p->table;
-
 	if (ghc->generation != kvm_memslots(vcpu->kvm)->generation &&
 	    kvm_gfn_to_hva_cache_init(vcpu->kvm, ghc, ghc->gpa, ghc->len))
-		return false;
+		return NULL;
 	if (kvm_is_error_hva(ghc->hva) || !ghc->memslot)
+		return NULL;
+	return (struct kvmpv_entry __user *)ghc->hva;
+}
+
+/*
+ * @nr entries from @first on, as the list is. Neither sleeps nor faults pages in.
+ * The page is marked dirty.
+ */
+static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
+			      unsigned int first, unsigned int nr)
+{
+	struct kvmpv_entry __user *to = kvmpv_table(vcpu, &p->table);
+	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
+
+	if (!to)
 		return false;
 	kvmpv_list_entries(&p->list, p->flag, entry);
-	if (copy_to_user_nofault((void __user *)ghc->hva, entry, sizeof(entry)))
-		return false;
-	mark_page_dirty_in_slot(vcpu->kvm, ghc->memslot, gpa_to_gfn(ghc->gpa));
+	pagefault_disable();
+	if (!user_access_begin(to, sizeof(entry)))
+		goto out;
+	for (; nr; nr--, first++) {
+		unsafe_put_user(entry[first].guest_cr3, &to[first].guest_cr3, fault);
+		unsafe_put_user(entry[first].host_cr3, &to[first].host_cr3, fault);
+	}
+	user_access_end();
+	pagefault_enable();
+	mark_page_dirty_in_slot(vcpu->kvm, p->table.memslot,
+				gpa_to_gfn(p->table.gpa));
 	return true;
+fault:
+	user_access_end();
+out:
+	pagefault_enable();
+	return false;
+}
+
+static void kvmpv_remember(struct kvmpv_vcpu *p, const struct kvm_mmu *mmu)
+{
+	p->published.root[0] = mmu->root;
+	memcpy(p->published.root + 1, mmu->prev_roots, sizeof(mmu->prev_roots));
+	p->published.role = mmu->root_role.word;
+	p->published.valid = true;
+}
+
+static void kvmpv_count_publish(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+{
+	p->publishes++;
+	kvmpv_count(KVMPV_STAT_PUBLISHES);
+	trace_kvmpv_publish(vcpu->vcpu_id, p->list.used);
 }
 
 /* Of @n roots. Never a list whose meaning the guest's table does not share. */
@@ -392,7 +441,7 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 {
 	if (!p->dead && !p->fault_in) {
 		p->shown = true;
-		if (kvmpv_write_table(vcpu, p)) {
+		if (kvmpv_write_table(vcpu, p, 0, KVMPV_NR_ENTRIES)) {
 			p->shown = n;
 		} else {
 			p->fault_in = true;
@@ -401,11 +450,8 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 	}
 	if (changed || p->listed != !!p->list.used)
 		kvmpv_write_targets(p);
-	if (changed) {
-		p->publishes++;
-		kvmpv_count(KVMPV_STAT_PUBLISHES);
-		trace_kvmpv_publish(vcpu->vcpu_id, p->list.used);
-	}
+	if (changed)
+		kvmpv_count_publish(vcpu, p);
 }
 
 static bool kvmpv_is_root(const struct kvm_mmu_root_info *a,
@@ -465,22 +511,19 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	if (p->proven && !p->dead && !p->hold && !p->fault_in &&
 	    !kvmpv_check_targets(KVMPV_NR_ENTRIES, found))
 		n = kvmpv_collect(vmx, want);
-	changed = kvmpv_list_update(&p->list, want, n) || flag != p->flag ||
-		  found != p->found;
-	if (changed)
+	changed = kvmpv_list_update(&p->list, want, n);
+	if (flag != p->flag || found != p->found) {
+		p->flag = flag;
+		p->found = found;
 		p->misses = 0;
-	p->flag = flag;
-	p->found = found;
+		changed = true;
+	}
 	if (changed || p->listed != !!n || (p->shown != !!n && !p->fault_in))
 		kvmpv_write(vcpu, p, n, changed);
 	if (!p->shown || !p->listed || p->fault_in)
 		return;
 
-	p->published.root[0] = vcpu->arch.mmu->root;
-	memcpy(p->published.root + 1, vcpu->arch.mmu->prev_roots,
-	       sizeof(vcpu->arch.mmu->prev_roots));
-	p->published.role = vcpu->arch.mmu->root_role.word;
-	p->published.valid = true;
+	kvmpv_remember(p, vcpu->arch.mmu);
 }
 
 /**
@@ -561,9 +604,117 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 		p->hold = false;
 		if (p->fault_in)
 			kvmpv_clear_table(vcpu, p);
+		kvmpv_stash_evicted(vcpu, &p->stash, operand & ~p->flag);
 		return false;
 	}
 	kvmpv_clear_table(vcpu, p);
 	p->hold = true;
 	return true;
+}
+
+/*
+ * kvmpv_publish() after kvmpv_stash_switch(): one root is another. Without the
+ * wait for a page that an entry allows itself, and under SRCU for its memslot.
+ */
+static void kvmpv_publish_switch(struct vcpu_vmx *vmx,
+				 const struct kvm_mmu_root_info *info)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	struct kvmpv_root gone = { .pgd = info->pgd, .hpa = info->hpa };
+	struct kvmpv_root root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
+	int slot = kvmpv_list_replace(&p->list, &gone, &root);
+
+	if (slot < 0) {
+		kvmpv_publish(vmx, p->flag, READ_ONCE(kvmpv_targets));
+		return;
+	}
+	if (!kvmpv_write_table(vcpu, p, slot, 1)) {
+		/* As kvmpv_write() does: neither lists what the other does not. */
+		p->published.valid = false;
+		p->fault_in = true;
+		p->list.used = 0;
+		kvmpv_write_targets(p);
+		return;
+	}
+	vmcs_writel(CR3_TARGET_VALUE0 + 2 * slot,
+		    root.hw | kvmpv_target_flag(p->found, p->flag));
+	kvmpv_remember(p, vcpu->arch.mmu);
+	kvmpv_count_publish(vcpu, p);
+}
+
+/* Is this exit a load of CR3? MOV and LOAD_CR3 alike; @cr3 without bit 63. */
+static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	unsigned long what;
+
+	/* Ring 0 and 64-bit code, as kvmpv_hypercall() has it from other words. */
+	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
+		return !VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES)) &&
+		       (vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK) &&
+		       kvmpv_fast_call(vcpu, cr3, noflush);
+
+	/* SDM vol. 3, "Exit Qualification for Control-Register Accesses" */
+	what = vmx_get_exit_qual(vcpu);
+	if ((what & 0x3f) != 3)
+		return false;
+	*cr3 = kvm_register_read(vcpu, (what >> 8) & 15);
+	*noflush = *cr3 & vmx->kvmpv->flag;
+	*cr3 &= ~vmx->kvmpv->flag;
+	return true;
+}
+
+/**
+ * __kvmpv_fastpath() - vmx_exit_handlers_fastpath(): VMCALL and CR accesses
+ * @vmx: a registered vCPU
+ *
+ * A load of CR3 whose root is in the stash. All else takes the slow path, as if
+ * this had not been called: also what the guest must not do, what is to be
+ * restarted, and a load of the value that is there already.
+ *
+ * Context: IRQs off, no SRCU held.
+ * Return: EXIT_FASTPATH_REENTER_GUEST or EXIT_FASTPATH_NONE.
+ */
+fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	struct kvm_mmu_root_info gone;
+	bool noflush;
+	u64 cr3, hw;
+	int idx;
+
+	/* What is published was so at the entry: no nesting, no SMM, no debugger. */
+	if (!p->published.valid || !p->shown || p->dead || p->hold ||
+	    p->fault_in || p->restarted)
+		return EXIT_FASTPATH_NONE;
+	/* Where kvm_skip_emulated_instruction() has more to do than to write RIP. */
+	if (vmcs_read32(GUEST_INTERRUPTIBILITY_INFO) ||
+	    (vmcs_readl(GUEST_RFLAGS) & X86_EFLAGS_TF))
+		return EXIT_FASTPATH_NONE;
+	if (!kvmpv_is_load(vmx, &cr3, &noflush) || (cr3 & KVMPV_CR3_TAG) ||
+	    cr3 == vcpu->arch.cr3 ||
+	    !kvmpv_stash_switch(vcpu, &p->stash, cr3, !noflush,
+				p->flag ? X86_CR3_PCID_MASK : 0, &gone))
+		return EXIT_FASTPATH_NONE;
+
+	/* Without PCID all entries are of PCID 0, whatever the root. */
+	if (!noflush || !p->flag)
+		vpid_sync_context(vmx->vpid);
+	hw = kvmpv_root(vcpu, &vcpu->arch.mmu->root).hw;
+	vmcs_writel(GUEST_CR3, hw);
+	p->loaded = hw;
+	p->misses = 0;
+
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	kvmpv_publish_switch(vmx, &gone);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+
+	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
+		kvmpv_fast_called(vcpu);
+	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
+	kvm_rip_write(vcpu, kvmpv_rip(vcpu) +
+			    vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+	return EXIT_FASTPATH_REENTER_GUEST;
 }

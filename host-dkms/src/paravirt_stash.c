@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt, host side: shadow roots beyond those that KVM keeps.
+ *
+ * KVM keeps four roots referenced for a vCPU, mmu->root and mmu->prev_roots[].
+ * A guest that goes round more address spaces than that finds each one gone:
+ * KVM looks its page up again, under mmu_lock, and syncs it. The stash holds
+ * references to more of them, so that a load of CR3 is an exchange of two
+ * array elements, which needs no lock and can be done in the exit fastpath.
+ *
+ * A root is stashed when it is pushed out for the second time: one that is
+ * not loaded again between the two, as of a process that lives for a moment,
+ * is not worth a reference. The first time only its gfn is remembered.
+ *
+ * A stashed root gets no INVLPG, and is in no array that KVM looks through. So
+ * it is used only if there is nothing that it could have missed:
+ *  - no table below it is unsync: what is write-protected is up to date. A
+ *    guest that changes a table makes it unsync first, see kvm_mmu_sync_roots()
+ *    and mmu_try_to_unsync_pages() for why that is seen without mmu_lock;
+ *  - it is neither zapped nor of a generation before the last change of
+ *    memslots. Who zaps it or starts a generation requests of all vCPUs to drop
+ *    such roots (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS), which this vCPU finds before
+ *    it enters the guest if it was too early to see the mark itself;
+ *  - it is of the vCPU's current role.
+ * Any other load goes the way it went without a stash.
+ *
+ * A page with a root count is not reclaimed when a VM is short of shadow pages.
+ * So all vCPUs of a VM together hold no more than an eighth of what it may have.
+ */
+#include "kvm_cache_regs.h"
+#include "mmu.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "paravirt.h"
+#include "paravirt_compat.h"
+
+#define KVMPV_STASH_SHARE	8
+
+/**
+ * kvmpv_stash_init() - empty a stash
+ * @stash: the stash, zeroed
+ *
+ * Context: any.
+ */
+void kvmpv_stash_init(struct kvmpv_stash *stash)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_STASH; i++) {
+		stash->gfn[i] = INVALID_GPA;
+		stash->hpa[i] = INVALID_PAGE;
+	}
+	stash->random = 1;
+}
+
+static int kvmpv_stash_index(const struct kvmpv_stash *stash, gfn_t gfn)
+{
+	int i;
+
+	for (i = 0; i < KVMPV_STASH; i++)
+		if (stash->gfn[i] == gfn)
+			return i;
+	return -1;
+}
+
+static bool kvmpv_is_obsolete(struct kvm_vcpu *vcpu,
+			      const struct kvm_mmu_page *sp)
+{
+	return sp->role.invalid ||
+	       sp->mmu_valid_gen != vcpu->kvm->arch.mmu_valid_gen;
+}
+
+/* Is a root, in the stash or in prev_roots[], as if it had been synced now? */
+static bool kvmpv_is_synced(struct kvm_vcpu *vcpu, hpa_t hpa)
+{
+	const struct kvm_mmu_page *sp = kvmpv_root_to_sp(hpa);
+
+	return sp && sp->role.word == vcpu->arch.mmu->root_role.word &&
+	       !kvmpv_is_obsolete(vcpu, sp) && !READ_ONCE(sp->unsync_children);
+}
+
+/* Gives back a reference; the gfn stays remembered. Sleepable. */
+static void kvmpv_stash_drop(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
+			     unsigned int i)
+{
+	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
+	struct kvm_mmu_root_info kept = mmu->prev_roots[0];
+
+	if (!VALID_PAGE(stash->hpa[i]))
+		return;
+	/* The one way there is to give back a root is through an array. */
+	mmu->prev_roots[0].hpa = stash->hpa[i];
+	kvm_mmu_free_roots(vcpu->kvm, mmu, KVM_MMU_ROOT_PREVIOUS(0));
+	mmu->prev_roots[0] = kept;
+	stash->hpa[i] = INVALID_PAGE;
+	atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
+}
+
+/**
+ * kvmpv_stash_free() - give back all references
+ * @vcpu: a registered vCPU
+ * @stash: its stash
+ *
+ * Context: sleepable, in the vCPU's thread or when it is freed.
+ */
+void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_STASH; i++)
+		kvmpv_stash_drop(vcpu, stash, i);
+}
+
+static bool kvmpv_stash_has_room(struct kvm *kvm)
+{
+	atomic_t *stashed = &kvmpv_vendor_vm(kvm)->stashed;
+
+	if (atomic_inc_return(stashed) <=
+	    READ_ONCE(kvm->arch.n_max_mmu_pages) / KVMPV_STASH_SHARE)
+		return true;
+	atomic_dec(stashed);
+	return false;
+}
+
+/**
+ * kvmpv_stash_evicted() - a root is about to be loaded the slow way
+ * @vcpu: a registered vCPU
+ * @stash: its stash
+ * @pgd: what will be the guest's CR3, bit 63 clear
+ *
+ * Takes the root that KVM is about to push out of prev_roots[] for it.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ */
+void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
+			 gpa_t pgd)
+{
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	struct kvm_mmu_root_info *last;
+	struct kvm_mmu_page *sp;
+	unsigned int k;
+	int i;
+
+	if (mmu != &vcpu->arch.root_mmu || mmu->root.pgd == pgd)
+		return;
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
+		if (VALID_PAGE(mmu->prev_roots[k].hpa) &&
+		    mmu->prev_roots[k].pgd == pgd)
+			return;
+
+	/* KVM is going to hold it itself. */
+	i = kvmpv_stash_index(stash, pgd >> PAGE_SHIFT);
+	if (i >= 0)
+		kvmpv_stash_drop(vcpu, stash, i);
+
+	/* One at a time: roots that were zapped go, also if nobody asks for them. */
+	stash->hand = (stash->hand + 1) % KVMPV_STASH;
+	if (VALID_PAGE(stash->hpa[stash->hand]) &&
+	    kvmpv_is_obsolete(vcpu, kvmpv_root_to_sp(stash->hpa[stash->hand])))
+		kvmpv_stash_drop(vcpu, stash, stash->hand);
+
+	last = &mmu->prev_roots[KVM_MMU_NUM_PREV_ROOTS - 1];
+	if (!VALID_PAGE(last->hpa))
+		return;
+	sp = kvmpv_root_to_sp(last->hpa);
+	if (!sp || sp->role.word != mmu->root_role.word || sp->role.direct)
+		return;
+	i = kvmpv_stash_index(stash, last->pgd >> PAGE_SHIFT);
+	if (i < 0) {
+		i = stash->next;
+		stash->next = (i + 1) % KVMPV_STASH;
+		kvmpv_stash_drop(vcpu, stash, i);
+		stash->gfn[i] = last->pgd >> PAGE_SHIFT;
+	} else if (!VALID_PAGE(stash->hpa[i]) &&
+		   kvmpv_stash_has_room(vcpu->kvm)) {
+		stash->hpa[i] = last->hpa;
+		last->hpa = INVALID_PAGE;
+	}
+}
+
+/*
+ * Which of prev_roots[] goes. Not the least recently used one: of a ring of
+ * more than four address spaces that is always the one that is needed next.
+ */
+static unsigned int kvmpv_stash_victim(struct kvmpv_stash *stash)
+{
+	/* Marsaglia's xorshift. */
+	stash->random ^= stash->random << 13;
+	stash->random ^= stash->random >> 17;
+	stash->random ^= stash->random << 5;
+	return ((u64)stash->random * KVM_MMU_NUM_PREV_ROOTS) >> 32;
+}
+
+/*
+ * A flush of a PCID frees other roots of it: kvm_invalidate_pcid(). In the stash
+ * such a root does no harm. So if there is one, it is the victim; with more,
+ * or if it would be the current one that is to be kept: false.
+ */
+static bool kvmpv_stash_flushed(const struct kvm_mmu *mmu, gpa_t pgd,
+				u64 pcid_mask, int *victim)
+{
+	int k, same = -1;
+
+	if (!((mmu->root.pgd ^ pgd) & pcid_mask))
+		return false;
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++) {
+		if (!VALID_PAGE(mmu->prev_roots[k].hpa) ||
+		    (mmu->prev_roots[k].pgd ^ pgd) & pcid_mask)
+			continue;
+		if (same >= 0)
+			return false;
+		same = k;
+	}
+	if (same >= 0)
+		*victim = same;
+	return true;
+}
+
+/* A gfn is in the stash once: in its own place, or else in @i, which is free. */
+static void kvmpv_stash_put(struct kvmpv_stash *stash, int i,
+			    const struct kvm_mmu_root_info *info)
+{
+	int own = kvmpv_stash_index(stash, info->pgd >> PAGE_SHIFT);
+
+	if (own >= 0)
+		i = own;
+	stash->gfn[i] = info->pgd >> PAGE_SHIFT;
+	stash->hpa[i] = info->hpa;
+}
+
+/**
+ * kvmpv_stash_switch() - make a kept root the current one
+ * @vcpu: a registered vCPU, mmu->root valid
+ * @stash: its stash
+ * @pgd: what will be the guest's CR3, bit 63 clear, another one than now
+ * @flush: the load is to flush the TLB of this PCID, or of all if CR4.PCIDE=0
+ * @pcid_mask: X86_CR3_PCID_MASK if CR4.PCIDE=1, else 0
+ * @gone: set to the root that is no longer in the arrays, if there is one
+ *
+ * In place of kvm_mmu_new_pgd(), and of kvm_mmu_sync_roots() if @flush.
+ *
+ * Context: IRQs off. Takes no lock: everything that is written is the vCPU's.
+ * Return: false if that cannot be done here; nothing has changed.
+ */
+bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
+			gpa_t pgd, bool flush, u64 pcid_mask,
+			struct kvm_mmu_root_info *gone)
+{
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	struct kvm_mmu_root_info info = { .pgd = pgd };
+	int victim = kvmpv_stash_victim(stash);
+	int i = kvmpv_stash_index(stash, pgd >> PAGE_SHIFT);
+
+	if (i < 0 || !VALID_PAGE(stash->hpa[i]) ||
+	    !kvmpv_is_synced(vcpu, stash->hpa[i]))
+		return false;
+	if (flush && pcid_mask &&
+	    !kvmpv_stash_flushed(mmu, pgd, pcid_mask, &victim))
+		return false;
+
+	info.hpa = stash->hpa[i];
+	stash->hpa[i] = INVALID_PAGE;
+	*gone = mmu->prev_roots[victim];
+	if (VALID_PAGE(gone->hpa))
+		kvmpv_stash_put(stash, i, gone);
+	else
+		atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
+	memmove(mmu->prev_roots + 1, mmu->prev_roots, victim * sizeof(info));
+	mmu->prev_roots[0] = mmu->root;
+	mmu->root = info;
+
+	vcpu->arch.cr3 = pgd;
+	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
+	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
+	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
+	return true;
+}
