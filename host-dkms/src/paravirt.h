@@ -22,21 +22,6 @@ struct kvmpv_published {
 	bool valid;
 };
 
-/* Enough for a ring of 32 processes and what runs beside them. */
-#define KVMPV_STASH	48
-
-/*
- * Roots that KVM would have let go of. Its vCPU's own, and always of root_mmu.
- * Each gfn, that of a top-level page table of the guest's, is in it once.
- */
-struct kvmpv_stash {
-	gfn_t gfn[KVMPV_STASH];
-	hpa_t hpa[KVMPV_STASH];	/* referenced; INVALID_PAGE: only remembered */
-	unsigned int next;	/* which is forgotten next */
-	unsigned int hand;	/* which was last looked at for having been zapped */
-	u32 random;
-};
-
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
 	gpa_t state_gpa, table_gpa;
@@ -276,7 +261,6 @@ void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
 bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 
 /* paravirt_stash.c */
-void kvmpv_stash_init(struct kvmpv_stash *stash);
 void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
 void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			 gpa_t pgd);

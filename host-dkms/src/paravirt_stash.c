@@ -36,33 +36,6 @@
 
 #define KVMPV_STASH_SHARE	8
 
-/**
- * kvmpv_stash_init() - empty a stash
- * @stash: the stash, zeroed
- *
- * Context: any.
- */
-void kvmpv_stash_init(struct kvmpv_stash *stash)
-{
-	unsigned int i;
-
-	for (i = 0; i < KVMPV_STASH; i++) {
-		stash->gfn[i] = INVALID_GPA;
-		stash->hpa[i] = INVALID_PAGE;
-	}
-	stash->random = 1;
-}
-
-static int kvmpv_stash_index(const struct kvmpv_stash *stash, gfn_t gfn)
-{
-	int i;
-
-	for (i = 0; i < KVMPV_STASH; i++)
-		if (stash->gfn[i] == gfn)
-			return i;
-	return -1;
-}
-
 static bool kvmpv_is_obsolete(struct kvm_vcpu *vcpu,
 			      const struct kvm_mmu_page *sp)
 {
@@ -179,53 +152,19 @@ void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 }
 
 /*
- * Which of prev_roots[] goes. Not the least recently used one: of a ring of
- * more than four address spaces that is always the one that is needed next.
+ * Which of prev_roots[] a flush of a PCID frees, see kvm_invalidate_pcid(): one
+ * bit for each. In the stash such a root does no harm.
  */
-static unsigned int kvmpv_stash_victim(struct kvmpv_stash *stash)
+static unsigned int kvmpv_flushed(const struct kvm_mmu *mmu, gpa_t pgd,
+				  u64 pcid_mask)
 {
-	/* Marsaglia's xorshift. */
-	stash->random ^= stash->random << 13;
-	stash->random ^= stash->random >> 17;
-	stash->random ^= stash->random << 5;
-	return ((u64)stash->random * KVM_MMU_NUM_PREV_ROOTS) >> 32;
-}
+	unsigned int k, flushed = 0;
 
-/*
- * A flush of a PCID frees other roots of it: kvm_invalidate_pcid(). In the stash
- * such a root does no harm. So if there is one, it is the victim; with more,
- * or if it would be the current one that is to be kept: false.
- */
-static bool kvmpv_stash_flushed(const struct kvm_mmu *mmu, gpa_t pgd,
-				u64 pcid_mask, int *victim)
-{
-	int k, same = -1;
-
-	if (!((mmu->root.pgd ^ pgd) & pcid_mask))
-		return false;
-	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++) {
-		if (!VALID_PAGE(mmu->prev_roots[k].hpa) ||
-		    (mmu->prev_roots[k].pgd ^ pgd) & pcid_mask)
-			continue;
-		if (same >= 0)
-			return false;
-		same = k;
-	}
-	if (same >= 0)
-		*victim = same;
-	return true;
-}
-
-/* A gfn is in the stash once: in its own place, or else in @i, which is free. */
-static void kvmpv_stash_put(struct kvmpv_stash *stash, int i,
-			    const struct kvm_mmu_root_info *info)
-{
-	int own = kvmpv_stash_index(stash, info->pgd >> PAGE_SHIFT);
-
-	if (own >= 0)
-		i = own;
-	stash->gfn[i] = info->pgd >> PAGE_SHIFT;
-	stash->hpa[i] = info->hpa;
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
+		if (VALID_PAGE(mmu->prev_roots[k].hpa) &&
+		    !((mmu->prev_roots[k].pgd ^ pgd) & pcid_mask))
+			flushed |= 1u << k;
+	return flushed;
 }
 
 /**
@@ -248,22 +187,28 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 {
 	struct kvm_mmu *mmu = vcpu->arch.mmu;
 	struct kvm_mmu_root_info info = { .pgd = pgd };
-	int victim = kvmpv_stash_victim(stash);
 	int i = kvmpv_stash_index(stash, pgd >> PAGE_SHIFT);
+	unsigned int flushed = 0;
+	int victim;
 
 	if (i < 0 || !VALID_PAGE(stash->hpa[i]) ||
 	    !kvmpv_is_synced(vcpu, stash->hpa[i]))
 		return false;
-	if (flush && pcid_mask &&
-	    !kvmpv_stash_flushed(mmu, pgd, pcid_mask, &victim))
+	if (flush && pcid_mask) {
+		/* It would be the current one that may not be kept. */
+		if (!((mmu->root.pgd ^ pgd) & pcid_mask))
+			return false;
+		flushed = kvmpv_flushed(mmu, pgd, pcid_mask);
+	}
+	victim = kvmpv_stash_victim(stash, KVM_MMU_NUM_PREV_ROOTS, flushed);
+	if (victim < 0)
 		return false;
 
 	info.hpa = stash->hpa[i];
-	stash->hpa[i] = INVALID_PAGE;
 	*gone = mmu->prev_roots[victim];
-	if (VALID_PAGE(gone->hpa))
-		kvmpv_stash_put(stash, i, gone);
-	else
+	if (!kvmpv_stash_exchange(stash, i, gone->pgd >> PAGE_SHIFT, gone->hpa))
+		return false;
+	if (!VALID_PAGE(gone->hpa))
 		atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
 	memmove(mmu->prev_roots + 1, mmu->prev_roots, victim * sizeof(info));
 	mmu->prev_roots[0] = mmu->root;

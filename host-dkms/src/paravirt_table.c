@@ -226,6 +226,102 @@ enum kvmpv_targets kvmpv_targets_worse(enum kvmpv_targets found, u64 flag)
 }
 
 /**
+ * kvmpv_stash_init() - empty a stash
+ * @stash: the stash
+ */
+void kvmpv_stash_init(struct kvmpv_stash *stash)
+{
+	unsigned int i;
+
+	for (i = 0; i < KVMPV_STASH; i++) {
+		stash->gfn[i] = KVMPV_NO_ROOT;
+		stash->hpa[i] = KVMPV_NO_ROOT;
+	}
+	stash->next = 0;
+	stash->hand = 0;
+	stash->random = 1;
+}
+
+/**
+ * kvmpv_stash_index() - the place of a page table in the stash
+ * @stash: the stash
+ * @gfn: of the guest's top-level page table
+ *
+ * Return: the place, whether there is a root in it or not; -1: there is none.
+ */
+int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn)
+{
+	int i;
+
+	for (i = 0; i < KVMPV_STASH; i++)
+		if (stash->gfn[i] == gfn)
+			return i;
+	return -1;
+}
+
+/**
+ * kvmpv_stash_victim() - which of the previous roots goes into the stash
+ * @stash: the stash
+ * @nr: number of previous roots
+ * @flushed: which of them must not stay, bit i for root i
+ *
+ * Not the least recently used one: of a ring of more address spaces than are
+ * kept that is always the one that is needed next. So it is a random one,
+ * each as likely as the others.
+ *
+ * Return: its index; -1 if more than one would have to go.
+ */
+int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
+		       unsigned int flushed)
+{
+	if (flushed & (flushed - 1))
+		return -1;
+	if (flushed)
+		return __builtin_ctz(flushed);
+	/* Marsaglia's xorshift: 32 bits that are never 0 */
+	stash->random ^= stash->random << 13;
+	stash->random ^= stash->random >> 17;
+	stash->random ^= stash->random << 5;
+	return ((u64)stash->random * nr) >> 32;
+}
+
+/**
+ * kvmpv_stash_exchange() - take one root out, and put another in
+ * @stash: the stash
+ * @i: place of the one that is taken out
+ * @gfn: of the guest's page table whose root is put in
+ * @hpa: that root, KVMPV_NO_ROOT: none
+ *
+ * A page table that has a place of its own gets its root there, any other takes
+ * the place that has become free. One page table can have a root here and another
+ * one among those that KVM keeps: the guest has loaded it with two PCIDs, or with
+ * PWT or PCD once set and once clear. If both were put in, the reference that
+ * one of them is would be lost.
+ *
+ * Return: false if the stash has a root of @gfn, and it is not the one that is
+ * taken out; nothing has changed.
+ */
+bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa)
+{
+	int own;
+
+	if (hpa == KVMPV_NO_ROOT) {
+		stash->hpa[i] = KVMPV_NO_ROOT;
+		return true;
+	}
+	own = kvmpv_stash_index(stash, gfn);
+	if (own >= 0 && own != i) {
+		if (stash->hpa[own] != KVMPV_NO_ROOT)
+			return false;
+		stash->hpa[i] = KVMPV_NO_ROOT;
+		i = own;
+	}
+	stash->gfn[i] = gfn;
+	stash->hpa[i] = hpa;
+	return true;
+}
+
+/**
  * kvmpv_is_elsewhere() - has userspace restored another state?
  * @left: when KVM_RUN returned
  * @now: when it is about to enter the guest for the first time since

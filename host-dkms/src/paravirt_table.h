@@ -31,6 +31,22 @@ struct kvmpv_list {
 	unsigned int used;
 };
 
+/* Enough for a ring of 32 processes and what runs beside them. */
+#define KVMPV_STASH		48
+#define KVMPV_NO_ROOT		(~0ull)	/* INVALID_PAGE, and the gfn of none */
+
+/*
+ * Roots that KVM would have let go of: of the vCPU's own, and of root_mmu. Each
+ * gfn, that of a top-level page table of the guest's, is in it once.
+ */
+struct kvmpv_stash {
+	u64 gfn[KVMPV_STASH];
+	u64 hpa[KVMPV_STASH];	/* referenced; KVMPV_NO_ROOT: only remembered */
+	unsigned int next;	/* which is forgotten next */
+	unsigned int hand;	/* which was last looked at for having been zapped */
+	u32 random;
+};
+
 /*
  * What trying the CPU's CR3 targets has shown, for all vCPUs of the host: a
  * property of the CPU, so it only ever gets worse.
@@ -102,6 +118,12 @@ unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 u64 kvmpv_target_flag(enum kvmpv_targets found, u64 flag);
 bool kvmpv_list_missed(const struct kvmpv_list *list, u64 flag, u64 operand);
 enum kvmpv_targets kvmpv_targets_worse(enum kvmpv_targets found, u64 flag);
+
+void kvmpv_stash_init(struct kvmpv_stash *stash);
+int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn);
+int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
+		       unsigned int flushed);
+bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa);
 
 bool kvmpv_is_elsewhere(const struct kvmpv_place *left,
 			const struct kvmpv_place *now);
