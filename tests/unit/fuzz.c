@@ -153,6 +153,100 @@ static void roots_and_list(struct kvmpv_list *list)
 	}
 }
 
+/* One slot of a full list, if each hardware value stays there once. */
+static void replace(struct kvmpv_list *list)
+{
+	unsigned int a = next(), i, at = NR;
+	struct kvmpv_root gone = next_root(), new = next_root();
+	struct kvmpv_list old;
+	bool right;
+	int ret;
+
+	if (a & 8) {
+		struct kvmpv_root want[NR];
+
+		for (i = 0; i < NR; i++) {
+			want[i].pgd = (i + 1) << 12;
+			want[i].hpa = (i + 1) << 13;
+			want[i].hw = want[i].hpa | TAG;
+		}
+		kvmpv_list_update(list, want, NR - (a >> 7));
+	}
+	if (a & 4)
+		gone = list->slot[a % NR];
+	memcpy(&old, list, sizeof(old));
+
+	right = list->used + 1 == 1u << NR && new.pgd / TAG % 2 == 0;
+	for (i = 0; i < NR; i++) {
+		if (old.slot[i].pgd == gone.pgd && old.slot[i].hpa == gone.hpa)
+			at = i;
+		right &= old.slot[i].hw != new.hw;
+	}
+	ret = kvmpv_list_replace(list, &gone, &new);
+	if (!right || at == NR) {
+		require(ret == -1);
+	} else {
+		require(ret >= 0 && ret < NR);
+		/* One page can be there with several PCIDs, and none of them is the one. */
+		require(old.slot[ret].pgd == gone.pgd && old.slot[ret].hpa == gone.hpa);
+		old.slot[ret] = new;
+	}
+	require(memcmp(list, &old, sizeof(old)) == 0);
+}
+
+/* References are neither lost nor made; each page table has one place. */
+static void stash(void)
+{
+	static const u64 none = ~0ull;
+	struct kvmpv_stash s;
+	unsigned int n = next() % 32, i, j, flushed;
+	u64 held[16] = { 0 };
+	int victim;
+
+	kvmpv_stash_init(&s);
+	for (i = 0; i < 8; i++)
+		s.gfn[next() % KVMPV_STASH] = 8 + i;
+	for (; n; n--) {
+		unsigned int a = next(), gfn = next() % 16;
+		u64 hpa = a & 0xc0 ? n << 13 : none, out;
+		int at = kvmpv_stash_index(&s, a % 16), own;
+		bool taken;
+
+		for (j = KVMPV_STASH, i = 0; i < KVMPV_STASH; i++)
+			if (s.gfn[i] == a % 16)
+				j = i;
+		require(at == (j == KVMPV_STASH ? -1 : (int)j));
+		if (at < 0)
+			continue;
+		own = kvmpv_stash_index(&s, gfn);
+		out = s.hpa[at];
+		taken = kvmpv_stash_exchange(&s, at, gfn, hpa);
+		require(taken == (hpa == none || own < 0 || own == at || !held[gfn]));
+		if (taken) {
+			require(out == (held[a % 16] ? held[a % 16] : none));
+			held[a % 16] = 0;
+			if (hpa != none)
+				held[gfn] = hpa;
+		}
+		for (i = 0; i < KVMPV_STASH; i++) {
+			for (j = 0; j < i; j++)
+				require(s.gfn[i] != s.gfn[j] || s.gfn[i] == none);
+			if (s.gfn[i] == none)
+				require(s.hpa[i] == none);
+			else
+				require(s.hpa[i] == (held[s.gfn[i]] ? held[s.gfn[i]] : none));
+		}
+		for (i = 0; i < 16; i++)
+			require(!held[i] || kvmpv_stash_index(&s, i) >= 0);
+	}
+	flushed = next() % 8;
+	victim = kvmpv_stash_victim(&s, 3, flushed);
+	if (!flushed)
+		require(victim >= 0 && victim < 3);
+	else
+		require(victim == (flushed == 1 ? 0 : flushed == 2 ? 1 : flushed == 4 ? 2 : -1));
+}
+
 static u64 le(const uint8_t *p, unsigned int bytes)
 {
 	return bytes ? p[0] | le(p + 1, bytes - 1) << 8 : 0;
@@ -466,7 +560,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	while (in < in_end) {
 		unsigned int what = next();
 
-		switch (what < 0xc0 ? what % 4 : 4 + what % 3) {
+		switch (what < 0xc0 ? what % 4 : what < 0xf0 ? 4 + what % 3 : 7 + what % 2) {
 		case 0:
 		case 1:
 			roots_and_list(&list);
@@ -485,6 +579,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			break;
 		case 6:
 			other_calls();
+			break;
+		case 7:
+			replace(&list);
+			break;
+		case 8:
+			stash();
 			break;
 		}
 	}

@@ -222,6 +222,187 @@ static void update_compares_every_member(void)
 	}
 }
 
+static void replace_changes_one_slot(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < NR; i++) {
+		struct kvmpv_list list = list_of(1, 2, 3, 4, 0), want = list_of(1, 2, 3, 4, 0);
+		struct kvmpv_root gone = root(i + 1), new = root(5);
+
+		gone.hw = 0;	/* not looked at: it may have been of another PCID */
+		want.slot[i] = new;
+		check_eq(kvmpv_list_replace(&list, &gone, &new), i);
+		check(!memcmp(&list, &want, sizeof(list)));
+		/* what has gone is no longer there */
+		new = root(6);
+		check_eq(kvmpv_list_replace(&list, &gone, &new), -1);
+		check(!memcmp(&list, &want, sizeof(list)));
+	}
+}
+
+static void replace_leaves_the_rest_to_update(void)
+{
+	struct kvmpv_root gone = root(2), new = root(5), want[NR];
+	struct kvmpv_list list, before;
+	unsigned int used, i, n;
+
+	/* A free slot: what is to be seen there hangs on the others. */
+	for (used = 0; used < (1u << NR) - 1; used++) {
+		list = list_of(1, 2, 3, 4, 0);
+		for (i = n = 0; i < NR; i++)
+			if (used & (1u << i))
+				want[n++] = root(i + 1);
+		kvmpv_list_update(&list, want, n);
+		memcpy(&before, &list, sizeof(list));
+		check_eq(kvmpv_list_replace(&list, &gone, &new), -1);
+		check(!memcmp(&list, &before, sizeof(list)));
+	}
+	list = list_of(1, 2, 3, 4, 0);
+	memcpy(&before, &list, sizeof(list));
+	/* the hardware value of each that is there, by another CR3 */
+	for (i = 1; i <= NR; i++) {
+		new.hw = root(i).hw;
+		check_eq(kvmpv_list_replace(&list, &gone, &new), -1);
+	}
+	new = root(5);
+	new.pgd |= TAG;
+	check_eq(kvmpv_list_replace(&list, &gone, &new), -1);
+	new = root(5);
+	gone.pgd |= 0x8;
+	check_eq(kvmpv_list_replace(&list, &gone, &new), -1);
+	gone = root(2);
+	gone.hpa ^= 1 << 20;
+	check_eq(kvmpv_list_replace(&list, &gone, &new), -1);
+	check(!memcmp(&list, &before, sizeof(list)));
+}
+
+/* What a guest and the CPU see is what update makes of the same roots. */
+static void replace_is_as_update(void)
+{
+	struct kvmpv_list list = list_of(1, 2, 3, 4, 0), other = list_of(1, 2, 3, 4, 0);
+	struct kvmpv_root want[NR] = { root(5), root(1), root(2), root(4) };
+	struct kvmpv_root gone = root(3), new = root(5);
+
+	check_eq(kvmpv_list_replace(&list, &gone, &new), 2);
+	check(kvmpv_list_update(&other, want, NR));
+	check(!memcmp(&list, &other, sizeof(list)));
+	check(!kvmpv_list_update(&list, want, NR));
+}
+
+static void stash_starts_empty(void)
+{
+	struct kvmpv_stash stash;
+	unsigned int i;
+
+	memset(&stash, 0x55, sizeof(stash));
+	kvmpv_stash_init(&stash);
+	for (i = 0; i < KVMPV_STASH; i++)
+		check(stash.hpa[i] == KVMPV_NO_ROOT);
+	check_eq(kvmpv_stash_index(&stash, 0), -1);
+	check_eq(kvmpv_stash_index(&stash, 1), -1);
+	check(stash.next < KVMPV_STASH && stash.hand < KVMPV_STASH);
+	/* 0 would stay 0 */
+	check(stash.random);
+}
+
+static void stash_finds_each_place(void)
+{
+	struct kvmpv_stash stash;
+	unsigned int i;
+
+	kvmpv_stash_init(&stash);
+	for (i = 0; i < KVMPV_STASH; i++) {
+		stash.gfn[i] = 100 + i;
+		/* remembered ones are found, too */
+		if (i & 1)
+			stash.hpa[i] = 0x1000 * i;
+	}
+	for (i = 0; i < KVMPV_STASH; i++)
+		check_eq(kvmpv_stash_index(&stash, 100 + i), i);
+	check_eq(kvmpv_stash_index(&stash, 99), -1);
+	check_eq(kvmpv_stash_index(&stash, 100 + KVMPV_STASH), -1);
+}
+
+static void stash_victims_are_uniform(void)
+{
+	unsigned int nr, i, count[4], of[4][4];
+	struct kvmpv_stash stash;
+	int victim, last;
+
+	kvmpv_stash_init(&stash);
+	for (nr = 1; nr <= 4; nr++) {
+		memset(count, 0, sizeof(count));
+		memset(of, 0, sizeof(of));
+		for (i = last = 0; i < 12000; i++, last = victim) {
+			victim = kvmpv_stash_victim(&stash, nr, 0);
+			if (victim < 0 || victim >= (int)nr) {
+				fail("victim %d of %u", victim, nr);
+				return;
+			}
+			count[victim]++;
+			of[last][victim]++;
+		}
+		/* within 6 standard deviations, also after each of the others */
+		for (i = 0; i < nr; i++) {
+			check(count[i] * nr > 12000 - 350 * nr && count[i] * nr < 12000 + 350 * nr);
+			for (last = 0; last < (int)nr; last++)
+				check(of[last][i] * nr * nr > 12000 - 350 * nr * nr &&
+				      of[last][i] * nr * nr < 12000 + 350 * nr * nr);
+		}
+	}
+}
+
+static void stash_victim_is_what_a_flush_frees(void)
+{
+	struct kvmpv_stash stash;
+	unsigned int flushed, i;
+
+	kvmpv_stash_init(&stash);
+	for (flushed = 1; flushed < 1u << 3; flushed++) {
+		for (i = 0; i < 20; i++) {
+			int victim = kvmpv_stash_victim(&stash, 3, flushed);
+
+			if (__builtin_popcount(flushed) > 1)
+				check_eq(victim, -1);
+			else
+				check_eq(1u << victim, flushed);
+		}
+	}
+}
+
+static void stash_exchanges(void)
+{
+	struct kvmpv_stash stash, before;
+
+	kvmpv_stash_init(&stash);
+	stash.gfn[3] = 10;
+	stash.hpa[3] = 0x10000;
+	stash.gfn[7] = 20;
+	/* one that was never here takes the place of the other, which is forgotten */
+	check(kvmpv_stash_exchange(&stash, 3, 30, 0x30000));
+	check_eq(kvmpv_stash_index(&stash, 30), 3);
+	check(stash.hpa[3] == 0x30000);
+	check_eq(kvmpv_stash_index(&stash, 10), -1);
+	/* one that is remembered has its place, and the other is remembered */
+	check(kvmpv_stash_exchange(&stash, 3, 20, 0x20000));
+	check(stash.gfn[7] == 20 && stash.hpa[7] == 0x20000);
+	check(stash.gfn[3] == 30 && stash.hpa[3] == KVMPV_NO_ROOT);
+	/* another root of the same page table */
+	check(kvmpv_stash_exchange(&stash, 7, 20, 0x21000));
+	check(stash.gfn[7] == 20 && stash.hpa[7] == 0x21000);
+	/* none for one, whatever its gfn was */
+	stash.hpa[3] = 0x30000;
+	check(kvmpv_stash_exchange(&stash, 3, 20, KVMPV_NO_ROOT));
+	check(stash.gfn[3] == 30 && stash.hpa[3] == KVMPV_NO_ROOT);
+	check(stash.gfn[7] == 20 && stash.hpa[7] == 0x21000);
+	/* a root of it is here: that reference would be lost */
+	stash.hpa[3] = 0x30000;
+	memcpy(&before, &stash, sizeof(stash));
+	check(!kvmpv_stash_exchange(&stash, 3, 20, 0x21000));
+	check(!memcmp(&before, &stash, sizeof(stash)));
+}
+
 static void find_by_hardware_value(void)
 {
 	struct kvmpv_list list = list_of(1, 2, 3, 4, 0);
@@ -918,6 +1099,14 @@ static const struct {
 	{ "update: what stays keeps its slot", update_keeps_slots },
 	{ "update: a free slot's old root does not count", update_ignores_free_slots },
 	{ "update: pgd, hpa and hw all count", update_compares_every_member },
+	{ "replace: one slot", replace_changes_one_slot },
+	{ "replace: not with a free slot, an equal value, the tag bit, or what is not there", replace_leaves_the_rest_to_update },
+	{ "replace: the same as update", replace_is_as_update },
+	{ "stash: starts empty", stash_starts_empty },
+	{ "stash: finds each place", stash_finds_each_place },
+	{ "stash: a root chosen at random is each as often", stash_victims_are_uniform },
+	{ "stash: what a flush would free goes", stash_victim_is_what_a_flush_frees },
+	{ "stash: one goes, one comes, each page table once", stash_exchanges },
 	{ "find: by hardware value, used slots only", find_by_hardware_value },
 	{ "entries: those of the list, with the flag", entries_show_the_list },
 	{ "targets: roots in use only, in their slots", targets_are_roots_in_use },
