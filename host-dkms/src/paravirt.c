@@ -265,7 +265,6 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 	p->table_gpa = INVALID_GPA;
 	p->features = st->features_accepted;
 	p->in_run = true;
-	kvmpv_stash_init(&p->stash);
 	if (kvm_gfn_to_hva_cache_init(vcpu->kvm, &p->state, gpa, sizeof(*st)))
 		return -KVMPV_EFAULT;
 
@@ -283,6 +282,9 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 					      sizeof(struct kvmpv_entry) *
 					      KVMPV_NR_ENTRIES))
 			return -KVMPV_EFAULT;
+		p->stash = kvmpv_stash_alloc();
+		if (!p->stash)
+			return -KVMPV_ENOMEM;
 	}
 	return kvmpv_install(vcpu, p);
 }
@@ -309,8 +311,10 @@ static int kvmpv_register_state(struct kvm_vcpu *vcpu, u64 gpa, u64 size,
 		return -KVMPV_EFAULT;
 	p = kzalloc(sizeof(*p), GFP_KERNEL_ACCOUNT);
 	r = p ? kvmpv_prepare(vcpu, st, gpa, size, p) : -KVMPV_ENOMEM;
-	if (r)
+	if (r && p) {
+		kfree(p->stash);
 		kfree(p);
+	}
 	st->host_version = KVMPV_ABI_VERSION;
 	st->features_offered = kvmpv_offered(vcpu);
 	st->ret = r;
@@ -360,7 +364,7 @@ static void kvmpv_free(struct kvm_vcpu *vcpu)
 	struct kvmpv_vcpu **slot = kvmpv_vendor_vcpu(vcpu), *p = *slot;
 	struct kvmpv_vm *vm = kvmpv_vendor_vm(vcpu->kvm);
 
-	kvmpv_stash_free(vcpu, &p->stash);
+	kvmpv_stash_free(vcpu, p->stash);
 	mutex_lock(&vm->lock);
 	*slot = NULL;
 	mutex_unlock(&vm->lock);
@@ -461,6 +465,8 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 	p->left = kvmpv_place(vcpu);
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);
+	if (p->stash)
+		kvmpv_stash_trim(vcpu, p->stash);
 	if (p->publishes == p->told_publishes &&
 	    p->restarts == p->told_restarts)
 		return;
@@ -495,8 +501,8 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 	if (p->fault_in)
 		kvmpv_clear_table(vcpu, p);
 
-	if (p->cache)
-		kvmpv_stash_evicted(vcpu, &p->stash, cr3);
+	if (p->stash)
+		kvmpv_stash_evicted(vcpu, p->stash, cr3);
 	if (!noflush || kvmpv_pcid_enabled(vcpu)) {
 		if (kvm_set_cr3(vcpu, cr3 | (noflush ? X86_CR3_PCID_NOFLUSH : 0)))
 			return -KVMPV_EINVAL;

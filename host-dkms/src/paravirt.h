@@ -34,7 +34,7 @@ struct kvmpv_vcpu {
 	/* What the VMCS lists (if @listed) and the table shows (if @shown). */
 	struct kvmpv_list list;
 	struct kvmpv_published published;
-	struct kvmpv_stash stash;
+	struct kvmpv_stash *stash; /* if @cache */
 	u64 flag;		/* bit 63 in each host value, as last published */
 	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
 	unsigned int misses;	/* MOVs of listed values that exited, in a row */
@@ -261,7 +261,9 @@ void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
 bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 
 /* paravirt_stash.c */
+struct kvmpv_stash *kvmpv_stash_alloc(void);
 void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
+void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
 void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			 gpa_t pgd);
 bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,

@@ -24,9 +24,19 @@
  *  - it is of the vCPU's current role.
  * Any other load goes the way it went without a stash.
  *
+ * That is about tables. What the TLB has of a stashed root's PCID is another
+ * matter: KVM flushes nothing for an INVPCID of a PCID that no root in its arrays
+ * has, as it will when it loads such a root (kvm_mmu_load()), which is not done
+ * for these. So INVPCID flushes, see __kvmpv_fastpath(). All else that flushes a
+ * TLB flushes it for all PCIDs of the vCPU.
+ *
  * A page with a root count is not reclaimed when a VM is short of shadow pages.
- * So all vCPUs of a VM together hold no more than an eighth of what it may have.
+ * So all vCPUs of a VM together hold no more than an eighth of what it may have
+ * beside the roots that KVM keeps, and those of a VM that may have less than
+ * before are given back.
  */
+#include <linux/slab.h>
+
 #include "kvm_cache_regs.h"
 #include "mmu.h"
 #include "mmu/mmu_internal.h"
@@ -35,6 +45,25 @@
 #include "paravirt_compat.h"
 
 #define KVMPV_STASH_SHARE	8
+/* However large the VM is: KVM looks at them when it searches for a page to reclaim. */
+#define KVMPV_STASH_MOST	1024
+
+static_assert(INVALID_PAGE == KVMPV_NO_ROOT);
+
+/**
+ * kvmpv_stash_alloc() - make an empty stash
+ *
+ * Context: sleepable.
+ * Return: the stash; NULL if there is no memory.
+ */
+struct kvmpv_stash *kvmpv_stash_alloc(void)
+{
+	struct kvmpv_stash *stash = kzalloc(sizeof(*stash), GFP_KERNEL_ACCOUNT);
+
+	if (stash)
+		kvmpv_stash_init(stash);
+	return stash;
+}
 
 static bool kvmpv_is_obsolete(struct kvm_vcpu *vcpu,
 			      const struct kvm_mmu_page *sp)
@@ -52,47 +81,95 @@ static bool kvmpv_is_synced(struct kvm_vcpu *vcpu, hpa_t hpa)
 	       !kvmpv_is_obsolete(vcpu, sp) && !READ_ONCE(sp->unsync_children);
 }
 
-/* Gives back a reference; the gfn stays remembered. Sleepable. */
+/*
+ * Gives back all references, or those of obsolete roots, three at a time: the one
+ * way there is leads through an array. Gfns stay remembered. Sleepable.
+ */
 static void kvmpv_stash_drop(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
-			     unsigned int i)
+			     unsigned int from, unsigned int to, bool all)
 {
+	struct kvm_mmu_root_info kept[KVM_MMU_NUM_PREV_ROOTS];
 	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
-	struct kvm_mmu_root_info kept = mmu->prev_roots[0];
+	unsigned long mask = 0;
+	unsigned int k = 0;
 
-	if (!VALID_PAGE(stash->hpa[i]))
-		return;
-	/* The one way there is to give back a root is through an array. */
-	mmu->prev_roots[0].hpa = stash->hpa[i];
-	kvm_mmu_free_roots(vcpu->kvm, mmu, KVM_MMU_ROOT_PREVIOUS(0));
-	mmu->prev_roots[0] = kept;
-	stash->hpa[i] = INVALID_PAGE;
-	atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
+	memcpy(kept, mmu->prev_roots, sizeof(kept));
+	for (; from < to; from++) {
+		if (!VALID_PAGE(stash->hpa[from]) ||
+		    (!all && !kvmpv_is_obsolete(vcpu, kvmpv_root_to_sp(stash->hpa[from]))))
+			continue;
+		mmu->prev_roots[k].hpa = stash->hpa[from];
+		mask |= KVM_MMU_ROOT_PREVIOUS(k);
+		stash->hpa[from] = INVALID_PAGE;
+		atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
+		if (++k == KVM_MMU_NUM_PREV_ROOTS) {
+			kvm_mmu_free_roots(vcpu->kvm, mmu, mask);
+			mask = k = 0;
+		}
+	}
+	if (mask)
+		kvm_mmu_free_roots(vcpu->kvm, mmu, mask);
+	memcpy(mmu->prev_roots, kept, sizeof(kept));
 }
 
 /**
- * kvmpv_stash_free() - give back all references
+ * kvmpv_stash_free() - give back all references, and the stash
  * @vcpu: a registered vCPU
- * @stash: its stash
+ * @stash: its stash, or NULL
  *
  * Context: sleepable, in the vCPU's thread or when it is freed.
  */
 void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash)
 {
-	unsigned int i;
+	if (!stash)
+		return;
+	kvmpv_stash_drop(vcpu, stash, 0, KVMPV_STASH, true);
+	kfree(stash);
+}
 
-	for (i = 0; i < KVMPV_STASH; i++)
-		kvmpv_stash_drop(vcpu, stash, i);
+/* How many roots all stashes of a VM may hold now. */
+static long kvmpv_stash_limit(struct kvm *kvm)
+{
+	long kept = (KVM_MMU_NUM_PREV_ROOTS + 1L) * atomic_read(&kvm->online_vcpus);
+	long most = READ_ONCE(kvm->arch.n_max_mmu_pages);
+
+	return min((most - kept) / KVMPV_STASH_SHARE, KVMPV_STASH_MOST + 0L);
 }
 
 static bool kvmpv_stash_has_room(struct kvm *kvm)
 {
 	atomic_t *stashed = &kvmpv_vendor_vm(kvm)->stashed;
 
-	if (atomic_inc_return(stashed) <=
-	    READ_ONCE(kvm->arch.n_max_mmu_pages) / KVMPV_STASH_SHARE)
+	if (atomic_inc_return(stashed) <= kvmpv_stash_limit(kvm))
 		return true;
 	atomic_dec(stashed);
 	return false;
+}
+
+/**
+ * kvmpv_stash_trim() - give back what must not be held any longer
+ * @vcpu: a registered vCPU
+ * @stash: its stash
+ *
+ * All if the VM has more than it may have: userspace has set a smaller limit, or
+ * taken memory away. What is of an old generation of memslots; one by one, with
+ * each call, what was zapped otherwise: only its own page is left of that.
+ *
+ * Context: sleepable, SRCU held, in the vCPU's thread.
+ */
+void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash)
+{
+	u8 gen = READ_ONCE(vcpu->kvm->arch.mmu_valid_gen);
+
+	if (unlikely(atomic_read(&kvmpv_vendor_vm(vcpu->kvm)->stashed) >
+		     kvmpv_stash_limit(vcpu->kvm)))
+		kvmpv_stash_drop(vcpu, stash, 0, KVMPV_STASH, true);
+	if (gen != stash->gen) {
+		stash->gen = gen;
+		kvmpv_stash_drop(vcpu, stash, 0, KVMPV_STASH, false);
+	}
+	stash->hand = (stash->hand + 1) % KVMPV_STASH;
+	kvmpv_stash_drop(vcpu, stash, stash->hand, stash->hand + 1, false);
 }
 
 /**
@@ -124,13 +201,8 @@ void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 	/* KVM is going to hold it itself. */
 	i = kvmpv_stash_index(stash, pgd >> PAGE_SHIFT);
 	if (i >= 0)
-		kvmpv_stash_drop(vcpu, stash, i);
-
-	/* One at a time: roots that were zapped go, also if nobody asks for them. */
-	stash->hand = (stash->hand + 1) % KVMPV_STASH;
-	if (VALID_PAGE(stash->hpa[stash->hand]) &&
-	    kvmpv_is_obsolete(vcpu, kvmpv_root_to_sp(stash->hpa[stash->hand])))
-		kvmpv_stash_drop(vcpu, stash, stash->hand);
+		kvmpv_stash_drop(vcpu, stash, i, i + 1, true);
+	kvmpv_stash_trim(vcpu, stash);
 
 	last = &mmu->prev_roots[KVM_MMU_NUM_PREV_ROOTS - 1];
 	if (!VALID_PAGE(last->hpa))
@@ -142,7 +214,7 @@ void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 	if (i < 0) {
 		i = stash->next;
 		stash->next = (i + 1) % KVMPV_STASH;
-		kvmpv_stash_drop(vcpu, stash, i);
+		kvmpv_stash_drop(vcpu, stash, i, i + 1, true);
 		stash->gfn[i] = last->pgd >> PAGE_SHIFT;
 	} else if (!VALID_PAGE(stash->hpa[i]) &&
 		   kvmpv_stash_has_room(vcpu->kvm)) {

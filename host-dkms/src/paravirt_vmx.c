@@ -604,7 +604,8 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 		p->hold = false;
 		if (p->fault_in)
 			kvmpv_clear_table(vcpu, p);
-		kvmpv_stash_evicted(vcpu, &p->stash, operand & ~p->flag);
+		if (p->stash)
+			kvmpv_stash_evicted(vcpu, p->stash, operand & ~p->flag);
 		return false;
 	}
 	kvmpv_clear_table(vcpu, p);
@@ -666,7 +667,7 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 }
 
 /**
- * __kvmpv_fastpath() - vmx_exit_handlers_fastpath(): VMCALL and CR accesses
+ * __kvmpv_fastpath() - vmx_exit_handlers_fastpath(): VMCALL, CR accesses, INVPCID
  * @vmx: a registered vCPU
  *
  * A load of CR3 whose root is in the stash. All else takes the slow path, as if
@@ -685,17 +686,22 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	u64 cr3, hw;
 	int idx;
 
+	/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
+	if (vmx->exit_reason.basic == EXIT_REASON_INVPCID) {
+		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
+		return EXIT_FASTPATH_NONE;
+	}
+
 	/* What is published was so at the entry: no nesting, no SMM, no debugger. */
 	if (!p->published.valid || !p->shown || p->dead || p->hold ||
 	    p->fault_in || p->restarted)
 		return EXIT_FASTPATH_NONE;
-	/* Where kvm_skip_emulated_instruction() has more to do than to write RIP. */
-	if (vmcs_read32(GUEST_INTERRUPTIBILITY_INFO) ||
-	    (vmcs_readl(GUEST_RFLAGS) & X86_EFLAGS_TF))
+	/* A ring of dirty pages can get full, which is looked at before an entry. */
+	if (vcpu->kvm->dirty_ring_size)
 		return EXIT_FASTPATH_NONE;
 	if (!kvmpv_is_load(vmx, &cr3, &noflush) || (cr3 & KVMPV_CR3_TAG) ||
 	    cr3 == vcpu->arch.cr3 ||
-	    !kvmpv_stash_switch(vcpu, &p->stash, cr3, !noflush,
+	    !kvmpv_stash_switch(vcpu, p->stash, cr3, !noflush,
 				p->flag ? X86_CR3_PCID_MASK : 0, &gone))
 		return EXIT_FASTPATH_NONE;
 
@@ -705,7 +711,6 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	hw = kvmpv_root(vcpu, &vcpu->arch.mmu->root).hw;
 	vmcs_writel(GUEST_CR3, hw);
 	p->loaded = hw;
-	p->misses = 0;
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	kvmpv_publish_switch(vmx, &gone);
@@ -714,7 +719,7 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
 		kvmpv_fast_called(vcpu);
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
-	kvm_rip_write(vcpu, kvmpv_rip(vcpu) +
-			    vmcs_read32(VM_EXIT_INSTRUCTION_LEN));
+	/* If it is single-stepped, that is a request: the next check finds it. */
+	kvm_skip_emulated_instruction(vcpu);
 	return EXIT_FASTPATH_REENTER_GUEST;
 }
