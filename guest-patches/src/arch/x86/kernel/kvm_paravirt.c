@@ -36,6 +36,8 @@ static char kvmpv_refused[48] __ro_after_init;
 bool kvmpv_iodelay_used __ro_after_init;
 bool kvmpv_pic_used __ro_after_init;
 bool kvmpv_pti_used __ro_after_init;
+bool kvmpv_keep_used __ro_after_init;
+bool kvmpv_cow_used __ro_after_init;
 static bool kvmpv_pti_cr3_used __initdata;
 
 /* The words that kvm_paravirt= takes; 1 is all of them. */
@@ -43,6 +45,8 @@ enum kvmpv_part {
 	KVMPV_PART_CR3,
 	KVMPV_PART_TLB,
 	KVMPV_PART_RELEASE,
+	KVMPV_PART_KEEP,
+	KVMPV_PART_COW,
 	KVMPV_PART_PTI,
 	KVMPV_PART_IODELAY,
 	KVMPV_PART_PIC,
@@ -53,6 +57,8 @@ static const char * const kvmpv_words[KVMPV_NR_PARTS] __initconst = {
 	[KVMPV_PART_CR3]	= "cr3",
 	[KVMPV_PART_TLB]	= "tlb",
 	[KVMPV_PART_RELEASE]	= "release",
+	[KVMPV_PART_KEEP]	= "keep",
+	[KVMPV_PART_COW]	= "cow",
 	[KVMPV_PART_PTI]	= "pti",
 	[KVMPV_PART_IODELAY]	= "iodelay",
 	[KVMPV_PART_PIC]	= "pic",
@@ -85,7 +91,7 @@ static int __init kvmpv_setup(char *val)
 		if (part >= 0)
 			kvmpv_wanted |= BIT(part);
 		else
-			pr_warn("kvm_paravirt=: '%s' is not known; it takes 0, 1 or a list of cr3,tlb,release,pti,iodelay,pic\n",
+			pr_warn("kvm_paravirt=: '%s' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,pti,iodelay,pic\n",
 				word);
 	}
 	return 0;
@@ -130,9 +136,11 @@ static void __init kvmpv_announce(void)
 	char others[64];
 	const char *end;
 
-	snprintf(others, sizeof(others), "%s%s%s%s%s",
+	snprintf(others, sizeof(others), "%s%s%s%s%s%s%s",
 		 kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "",
 		 kvmpv_used & KVMPV_F_RELEASE ? " release" : "",
+		 kvmpv_keep_used ? " keep" : "",
+		 kvmpv_cow_used ? " cow" : "",
 		 kvmpv_pti_cr3_used ? " pti-cr3" : kvmpv_pti_used ? " pti" : "",
 		 kvmpv_iodelay_used ? " io-delay" : "",
 		 kvmpv_pic_used ? " pic" : "");
@@ -165,6 +173,19 @@ static void __init kvmpv_pti_init(void)
 		return;
 	setup_force_cpu_cap(X86_FEATURE_KVM_PTI);
 	kvmpv_pti_used = true;
+}
+
+/*
+ * To keep page tables needs no help of the host either, and gains as much where
+ * the host shadows them. Elsewhere it would spare a new process some zeroing, and
+ * cost one that ends as much.
+ */
+static void __init kvmpv_keep_wanted(void)
+{
+	if (!IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) || !kvmpv_want(KVMPV_PART_KEEP))
+		return;
+	kvmpv_keep_init();
+	kvmpv_keep_used = true;
 }
 
 /**
@@ -205,8 +226,10 @@ void __init kvmpv_guest_init(void)
 	version = kvmpv_hypercall2(KVMPV_HC_PROBE, KVMPV_ABI_VERSION, 0);
 	if (version < 1) {
 		kvmpv_reason = "the host does not know kvm-paravirt";
-		if (kvmpv_listed)
+		if (kvmpv_listed) {
 			kvmpv_pti_init();
+			kvmpv_keep_wanted();
+		}
 		kvmpv_announce();
 		return;
 	}
@@ -219,11 +242,19 @@ void __init kvmpv_guest_init(void)
 		kvmpv_used |= KVMPV_F_TLB;
 		kvmpv_tlb_init();
 	}
+	/* Without tlb a range is a flush, and an exit, for each page. */
+	if (IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) &&
+	    kvmpv_want(KVMPV_PART_COW) && (kvmpv_used & KVMPV_F_TLB)) {
+		kvmpv_cow_init();
+		kvmpv_cow_used = true;
+	}
 	if (IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) &&
 	    kvmpv_want(KVMPV_PART_RELEASE) && (kvmpv_offered & KVMPV_F_RELEASE)) {
 		kvmpv_used |= KVMPV_F_RELEASE;
 		kvmpv_mm_init();
 	}
+	if (kvmpv_offered)
+		kvmpv_keep_wanted();
 	kvmpv_reason = kvmpv_why_no_cr3();
 	if (kvmpv_reason)
 		kvmpv_announce();

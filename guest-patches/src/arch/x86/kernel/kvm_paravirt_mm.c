@@ -110,11 +110,17 @@ static void kvmpv_release_p4ds(struct kvmpv_release *r, pgd_t *pgd)
 			kvmpv_release_puds(r, p4d_pgtable(*p4d));
 }
 
-/*
+/**
+ * kvmpv_leave_mm() - this CPU needs not keep an mm loaded
+ * @mm: whose exit_mmap() begins
+ *
  * A CPU that keeps the dying mm loaded, lazily, would only have its root built
- * again. This one can do without; exec() has left it already.
+ * again, or flush it. This one can do without; exec() has left it already.
+ *
+ * Context: preemptible.
+ * Return: true if it has not.
  */
-static bool kvmpv_leave_mm(struct mm_struct *mm)
+bool kvmpv_leave_mm(struct mm_struct *mm)
 {
 	bool left = true;
 
@@ -128,34 +134,78 @@ static bool kvmpv_leave_mm(struct mm_struct *mm)
 	return left;
 }
 
+static struct kvmpv_release *kvmpv_release_begin(void)
+{
+	struct kvmpv_release *r;
+
+	if (!(kvmpv_used & KVMPV_F_RELEASE) ||
+	    time_before(jiffies, READ_ONCE(kvmpv_release_retry)))
+		return NULL;
+	r = kmalloc(roundup_pow_of_two(sizeof(*r)), GFP_NOWAIT | __GFP_NOWARN);
+	if (r)
+		r->nr = 0;
+	return r;
+}
+
+static void kvmpv_release_end(struct kvmpv_release *r)
+{
+	kvmpv_release_call(r);
+	kfree(r);
+}
+
+static void kvmpv_release_pgd(struct kvmpv_release *r, pgd_t *pgd)
+{
+	kvmpv_release_add(r, pgd);
+	/* kernel_to_user_pgdp() */
+	if (cpu_feature_enabled(X86_FEATURE_PTI))
+		kvmpv_release_add(r, (void *)pgd + PAGE_SIZE);
+}
+
 /*
- * pv_ops.mmu.exit_mmap: under mmap_lock, and nobody uses @mm any more but the
+ * From exit_mmap(), under mmap_lock; nobody uses @mm any more but the
  * OOM reaper, which frees no page tables, khugepaged, which may take a table of
  * PTEs away: of these nothing but the address is looked at, and what
  * kvmpv_release_pmds() is careful about.
  */
-static void kvmpv_exit_mmap(struct mm_struct *mm)
+static void kvmpv_release_mm(struct mm_struct *mm, bool left)
 {
-	struct kvmpv_release *r;
+	struct kvmpv_release *r = kvmpv_release_begin();
 	int i;
 
-	if (time_before(jiffies, READ_ONCE(kvmpv_release_retry)))
-		return;
-	r = kmalloc(roundup_pow_of_two(sizeof(*r)), GFP_NOWAIT | __GFP_NOWARN);
 	if (!r)
 		return;
-	r->nr = 0;
-	if (kvmpv_leave_mm(mm)) {
-		kvmpv_release_add(r, mm->pgd);
-		/* kernel_to_user_pgdp() */
-		if (cpu_feature_enabled(X86_FEATURE_PTI))
-			kvmpv_release_add(r, (void *)mm->pgd + PAGE_SIZE);
-	}
+	if (left)
+		kvmpv_release_pgd(r, mm->pgd);
 	for (i = 0; i < KERNEL_PGD_BOUNDARY; i++)
 		if (pgd_present(mm->pgd[i]))
 			kvmpv_release_p4ds(r, &mm->pgd[i]);
-	kvmpv_release_call(r);
-	kfree(r);
+	kvmpv_release_end(r);
+}
+
+/**
+ * kvmpv_release_tables() - tell the host of page tables that are in no mm
+ * @pgd: the page directory
+ * @table: the tables below it
+ * @nr: number of these
+ *
+ * Context: any but NMI.
+ */
+void kvmpv_release_tables(pgd_t *pgd, struct page **table, unsigned int nr)
+{
+	struct kvmpv_release *r = kvmpv_release_begin();
+	unsigned int i;
+
+	if (!r)
+		return;
+	kvmpv_release_pgd(r, pgd);
+	for (i = 0; i < nr; i++)
+		kvmpv_release_add(r, page_address(table[i]));
+	kvmpv_release_end(r);
+}
+
+static void kvmpv_exit_mmap(struct mm_struct *mm)
+{
+	kvmpv_release_mm(mm, kvmpv_leave_mm(mm));
 }
 
 /**

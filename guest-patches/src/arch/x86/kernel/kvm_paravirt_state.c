@@ -103,6 +103,30 @@ static ssize_t pti_show(struct kobject *kobj,
 
 static struct kobj_attribute pti_attr = __ATTR_RO(pti);
 
+static ssize_t page_tables_show(struct kobject *kobj,
+				struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kvmpv_keep_used ? "kept" : "stock");
+}
+
+static struct kobj_attribute page_tables_attr = __ATTR_RO(page_tables);
+
+static ssize_t kept_pages_show(struct kobject *kobj,
+			       struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%lu\n", kvmpv_trees_count());
+}
+
+static struct kobj_attribute kept_pages_attr = __ATTR_RO(kept_pages);
+
+static ssize_t copy_on_write_show(struct kobject *kobj,
+				  struct kobj_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%s\n", kvmpv_cow_used ? "flush-last" : "stock");
+}
+
+static struct kobj_attribute copy_on_write_attr = __ATTR_RO(copy_on_write);
+
 static ssize_t io_delay_show(struct kobject *kobj,
 			     struct kobj_attribute *attr, char *buf)
 {
@@ -125,6 +149,9 @@ static struct attribute *kvmpv_attrs[] = {
 	&features_used_attr.attr,
 	&cr3_cache_attr.attr,
 	&pti_attr.attr,
+	&page_tables_attr.attr,
+	&kept_pages_attr.attr,
+	&copy_on_write_attr.attr,
 	&io_delay_attr.attr,
 	&pic_attr.attr,
 	NULL
@@ -155,6 +182,12 @@ KVMPV_COUNTER(miss, kvmpv_counters);
 KVMPV_COUNTER(flush, kvmpv_counters);
 KVMPV_COUNTER(native, kvmpv_counters);
 KVMPV_COUNTER(release, kvmpv_counters);
+KVMPV_COUNTER(kept, kvmpv_counters);
+KVMPV_COUNTER(reused, kvmpv_counters);
+KVMPV_COUNTER(dropped, kvmpv_counters);
+KVMPV_COUNTER(unclean, kvmpv_counters);
+KVMPV_COUNTER(fork_ranges, kvmpv_counters);
+KVMPV_COUNTER(cow, kvmpv_counters);
 KVMPV_COUNTER(registered, kvmpv_counters);
 KVMPV_COUNTER(refused, kvmpv_counters);
 /* The host's own, as of the last time that its userspace ran. */
@@ -168,6 +201,12 @@ static void __init kvmpv_state_cr3(struct dentry *dir)
 	debugfs_create_file("flush", 0444, dir, NULL, &flush_fops);
 	debugfs_create_file("native", 0444, dir, NULL, &native_fops);
 	debugfs_create_file("release", 0444, dir, NULL, &release_fops);
+	debugfs_create_file("kept", 0444, dir, NULL, &kept_fops);
+	debugfs_create_file("reused", 0444, dir, NULL, &reused_fops);
+	debugfs_create_file("dropped", 0444, dir, NULL, &dropped_fops);
+	debugfs_create_file("unclean", 0444, dir, NULL, &unclean_fops);
+	debugfs_create_file("fork_ranges", 0444, dir, NULL, &fork_ranges_fops);
+	debugfs_create_file("cow", 0444, dir, NULL, &cow_fops);
 	debugfs_create_file("registered", 0444, dir, NULL, &registered_fops);
 	debugfs_create_file("refused", 0444, dir, NULL, &refused_fops);
 	debugfs_create_file("publishes", 0444, dir, NULL, &publishes_fops);

@@ -5,6 +5,7 @@
 
 #include <linux/cpufeature.h>
 #include <linux/types.h>
+#include <asm/pgtable_types.h>
 #include <asm/ptrace.h>
 
 #ifdef CONFIG_KVM_PARAVIRT_GUEST
@@ -37,6 +38,8 @@ void kvmpv_cr3_init(bool entry);
 int kvmpv_cr3_cpu_init(unsigned long features);
 void kvmpv_cr3_cpu_offline(void);
 void kvmpv_mm_init(void);
+void kvmpv_keep_init(void);
+void kvmpv_cow_init(void);
 
 /* Each: false if the caller has to flush by itself. */
 static __always_inline bool kvmpv_flush_tlb_range(unsigned long start,
@@ -109,6 +112,7 @@ extern unsigned int kvmpv_host_version;
 extern unsigned long kvmpv_offered, kvmpv_used;
 extern const char *kvmpv_reason;
 extern bool kvmpv_iodelay_used, kvmpv_pic_used, kvmpv_pti_used;
+extern bool kvmpv_keep_used, kvmpv_cow_used;
 
 #else /* !CONFIG_KVM_PARAVIRT_GUEST */
 
@@ -142,9 +146,45 @@ struct kvmpv_counters {
 	u64 flush;		/* MOV to CR3 because a flush was due */
 	u64 native;		/* MOV to CR3 because the host could not help */
 	u64 release;		/* RELEASE */
+	u64 kept;		/* page tables of a process left to another */
+	u64 reused;		/* ... taken by one */
+	u64 dropped;		/* ... given back: no room, or memory was short */
+	u64 unclean;		/* ... not left, something was in them */
+	u64 fork_ranges;	/* fork(): ranges flushed, in place of everything */
+	u64 cow;		/* copy-on-write: flushed after the new entry was set */
 	u64 registered;		/* times REGISTER succeeded */
 	u64 refused;		/* times a call was refused */
 };
+
+struct mm_struct;
+
+struct page;
+
+void kvmpv_release_tables(pgd_t *pgd, struct page **table, unsigned int nr);
+bool kvmpv_leave_mm(struct mm_struct *mm);
+pgd_t *__kvmpv_pgd_alloc(struct mm_struct *mm);
+bool __kvmpv_has_tree(struct mm_struct *mm);
+bool __kvmpv_pgd_free(struct mm_struct *mm);
+unsigned long kvmpv_trees_count(void);
+unsigned long kvmpv_trees_shrink(unsigned long pages);
+void kvmpv_trees_start(void);
+
+/* NULL: make a new one */
+static __always_inline pgd_t *kvmpv_pgd_alloc(struct mm_struct *mm)
+{
+	return cpu_feature_enabled(X86_FEATURE_KVM_KEEP) ? __kvmpv_pgd_alloc(mm) : NULL;
+}
+
+/* True: kvmpv_pgd_free() has the last word. */
+static __always_inline bool kvmpv_has_tree(struct mm_struct *mm)
+{
+	return cpu_feature_enabled(X86_FEATURE_KVM_KEEP) && __kvmpv_has_tree(mm);
+}
+
+static __always_inline bool kvmpv_pgd_free(struct mm_struct *mm)
+{
+	return __kvmpv_pgd_free(mm);
+}
 
 /* A restart window, and where a lookup goes on that finds nothing. */
 struct kvmpv_code {
@@ -196,6 +236,10 @@ static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
 #else /* !CONFIG_KVM_PARAVIRT_CR3 */
 
 static inline bool kvmpv_load_cr3(unsigned long cr3) { return false; }
+static inline pgd_t *kvmpv_pgd_alloc(struct mm_struct *mm) { return NULL; }
+static inline bool kvmpv_has_tree(struct mm_struct *mm) { return false; }
+static inline bool kvmpv_pgd_free(struct mm_struct *mm) { return false; }
+static inline unsigned long kvmpv_trees_count(void) { return 0; }
 static inline void kvmpv_count_flush(void) { }
 static inline void kvmpv_fixup_ip(struct pt_regs *regs) { }
 

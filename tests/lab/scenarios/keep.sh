@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
+# Page tables that a process leaves to another: what the next one finds in them, that it can do with them whatever
+# it can with new ones, and that none is lost, is too many, or is kept from those who need memory.
+COUNT=/sys/kernel/debug/kvm_paravirt
+STATE=/sys/kernel/kvm_paravirt
+
+# counts NAME OPERATOR NUMBER
+counts() { check "$text: $1 $2 $3" guest_sh t 60 "[ \$(cat $COUNT/$1) $2 $3 ]"; }
+
+# No table forgotten, none in the way of another, none freed twice.
+no_complaint() {
+	check "$text: its kernel does not complain" guest_sh t 60 \
+		'! dmesg | grep -E "BUG|WARNING|non-zero pgtables|Bad page"'
+}
+
+# spares KIND...: each by processes that have each other's tables.
+spares() {
+	for kind; do
+		check "$text: $kind" guest_sh t 240 "spare $kind 5"
+	done
+}
+
+all="empty huge unmap move grow fork"
+
+# kept TEXT WORD...: a guest that keeps them.
+kept() {
+	text=$1
+	shift
+	guest t "$@" lab=serve
+	check "$text: guest says so" guest_expect t "G: kvm-paravirt: * keep*" 240
+	guest_expect t 'G: ready' 60
+	check "$text: so does sysfs" guest_sh t 60 "grep -qx kept $STATE/page_tables"
+	# Linux has them off in so small a guest.
+	check "$text: huge pages" guest_sh t 60 'echo madvise >/sys/kernel/mm/transparent_hugepage/enabled'
+	# shellcheck disable=SC2086 # a list of words
+	spares $all
+	counts kept -gt 50
+	counts reused -gt 50
+	counts unclean = 0
+	check "$text: memory of 8 processes is right" guest_sh t 480 'memsum 1'
+}
+
+kvm_load ours
+
+kept "one vCPU" nopti kvm_paravirt=1
+check "one vCPU: an entry left behind" guest_sh t 120 'insmod /bin/kvmpv_plant.ko && spare planted 5'
+counts unclean = 5
+check "$text: some are kept now" guest_sh t 60 "[ \$(cat $STATE/kept_pages) -gt 0 ]"
+check "one vCPU: memory that is asked for is given back" guest_sh t 60 \
+	"for i in 1 2 3 4 5 6 7 8; do echo 2 >/proc/sys/vm/drop_caches; done; [ \$(cat $STATE/kept_pages) -lt 40 ]"
+check "one vCPU: with addresses at random, too" guest_sh t 240 \
+	'echo 2 >/proc/sys/kernel/randomize_va_space; for i in 1 2 3 4 5 6 7 8 9; do sh -c "echo a | cat | wc -c >/dev/null" || exit; done; memsum 1'
+# A share of 128 MB, whatever has run.
+check "one vCPU: no more are kept than a 128th of memory" guest_sh t 60 \
+	"[ \$(cat $STATE/kept_pages) -le \$((\$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 4 / 128 + 1)) ]"
+no_complaint
+guest_kill t
+
+GUEST_SMP=2
+kept "two vCPUs, page table isolation" pti=on kvm_paravirt=1
+check "two vCPUs: no CPU reads by an old mapping" guest_sh t 480 'remap 100'
+check "two vCPUs: a CPU goes offline and comes back" \
+	guest_sh t 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
+check "two vCPUs: memory of 8 processes is right after that" guest_sh t 480 'memsum 1'
+counts unclean = 0
+no_complaint
+guest_kill t
+GUEST_SMP=1
+
+text="left out of the list"
+guest t nopti kvm_paravirt=cr3,tlb,release lab=serve
+guest_expect t 'G: ready' 120
+check "$text: sysfs says so" guest_sh t 60 "grep -qx stock $STATE/page_tables"
+check "$text: huge pages" guest_sh t 60 'echo madvise >/sys/kernel/mm/transparent_hugepage/enabled'
+# shellcheck disable=SC2086 # a list of words
+spares $all
+counts kept = 0
+counts reused = 0
+no_complaint
+guest_kill t
+kvm_unload
+
+# It needs nothing of the host; but a host that says nothing may shadow no page tables.
+kvm_load stock
+text="stock module"
+guest t nopti kvm_paravirt=1 lab=serve
+guest_expect t 'G: ready' 120
+check "$text: page tables are not kept unless asked for" guest_sh t 60 "grep -qx stock $STATE/page_tables"
+guest_kill t
+kept "stock module, a list" nopti kvm_paravirt=keep
+no_complaint
+guest_kill t
+kvm_unload
+dmesg_clean
