@@ -39,6 +39,7 @@
 #define FQ2	4	/* to make the request */
 #define FQ3	5	/* to look at the mode */
 #define FWAIT	6	/* smp_call_function_many() waits */
+#define FAST	7	/* __kvmpv_fastpath(): vcpu->mode is still IN_GUEST_MODE */
 
 /* @req */
 #define R_PGD	1	/* KVM_REQ_LOAD_MMU_PGD */
@@ -82,7 +83,10 @@ typedef vcpu {
 	unsigned acr3 : 2;	/* vcpu->arch.cr3 */
 	unsigned hw : 2;	/* root that the CPU runs on (GUEST_CR3), 0: none */
 	unsigned kept : 3;	/* mmu->root, mmu->prev_roots[] */
-	unsigned obs : 3;	/* of these, zapped */
+	unsigned stash : 3;	/* roots that the stash has references of, one at most */
+	unsigned obs : 3;	/* of both, zapped */
+	unsigned gen : 3;	/* of both, older than the last change of memslots */
+	unsigned rol : 3;	/* of both, of another role than the vCPU's */
 	unsigned st1 : 3;	/* shadow page tables of age 1 */
 	unsigned st2 : 3;	/* shadow page tables of age 2 */
 	unsigned tlb : 2;	/* whose translation the TLB has; PCID 0: one for all */
@@ -153,6 +157,7 @@ accept:
 #ifndef NMI_WHERE
 #define NMI_WHERE
 #endif
+#define IN_GUEST_MODE(v) (V[v].h == GUEST || V[v].h == FAST)
 #define IN_WINDOW(v)	(V[v].pc >= SCAN && V[v].pc <= COMMIT)
 #define ROOT_OK(v)	(V[v].kept & BIT(V[v].acr3))
 
@@ -178,7 +183,10 @@ inline drop(v, mask) {
 	V[v].st2 = V[v].st2 & WITHOUT(mask);
 #endif
 	V[v].obs = V[v].obs & WITHOUT(mask);
-	V[v].kept = V[v].kept & WITHOUT(mask)
+	V[v].gen = V[v].gen & WITHOUT(mask);
+	V[v].rol = V[v].rol & WITHOUT(mask);
+	V[v].kept = V[v].kept & WITHOUT(mask);
+	V[v].stash = V[v].stash & WITHOUT(mask)
 }
 
 /* kvm_mmu_new_pgd(): to a root that is kept, or to none yet */
@@ -189,7 +197,22 @@ inline new_pgd(v, a) {
 #if KEEP == 2
 		/* The current one becomes the only previous one. */
 		if
-		:: ROOT_OK(v) -> m = V[v].kept & WITHOUT(BIT(V[v].acr3)); drop(v, m)
+		:: ROOT_OK(v) ->
+			m = V[v].kept & WITHOUT(BIT(V[v].acr3));
+#ifdef STASH
+			/* kvmpv_stash_evicted() takes it instead, and gives back that of a. */
+			if
+			:: V[v].reg ->
+				i = V[v].stash;
+				drop(v, i);
+				i = 0;
+				V[v].kept = V[v].kept & WITHOUT(m);
+				V[v].stash = m
+			:: else -> drop(v, m)
+			fi
+#else
+			drop(v, m)
+#endif
 		:: else
 		fi
 #else
@@ -219,12 +242,12 @@ inline sync_current(v) {
 	fi
 }
 
-/* kvm_mmu_invlpg() for the pages of a flush: in all roots, and the TLB */
+/* kvm_mmu_invlpg() for the pages of a flush: in all roots but those of the stash, and the TLB */
 inline invlpg(v, mask) {
 #ifdef MUT_INVLPG_CURRENT
 	V[v].st1 = V[v].st1 & WITHOUT((mask) & BIT(V[v].acr3));
 #else
-	V[v].st1 = V[v].st1 & WITHOUT(mask);
+	V[v].st1 = V[v].st1 & (WITHOUT(mask) | V[v].stash);
 #endif
 	if
 	:: V[v].tlb && (BIT(V[v].tlb) & (mask)) -> V[v].t1 = 0
@@ -308,7 +331,7 @@ inline publish(v) {
 	   V[v].hw == V[v].acr3 ->
 		m = V[v].kept;
 		/* Never any here: R_FREE has dropped them. The code looks again. */
-		m = m & WITHOUT(V[v].obs)
+		m = m & WITHOUT(V[v].obs | V[v].gen)
 	:: else
 	fi;
 	if
@@ -355,7 +378,7 @@ inline publish(v) {
  */
 inline prepare(v) {
 	if
-	:: V[v].req & R_FREE -> drop(v, V[v].obs)
+	:: V[v].req & R_FREE -> m = V[v].kept & (V[v].obs | V[v].gen); drop(v, m); m = 0
 	:: else
 	fi;
 	if
@@ -425,6 +448,11 @@ inline unregister(v) {
 		V[v].list = 0;
 		V[v].ldead = 0;
 #endif
+#ifndef MUT_STASH_STAYS
+		m = V[v].stash;
+		drop(v, m);
+		m = 0;
+#endif
 		V[v].reg = 0;
 		V[v].shown = 0;
 		V[v].hold = 0;
@@ -441,6 +469,67 @@ inline real_load(v) {
 	:: V[v].fault_in -> clear_table(v)
 	:: else
 	fi
+}
+
+/* kvmpv_is_synced(), of the root in the stash */
+#ifdef MUT_STASH_ZAPPED
+#define IS_ZAPPED(v) 0
+#else
+#define IS_ZAPPED(v) V[v].obs
+#endif
+#ifdef MUT_STASH_GENERATION
+#define IS_OLD(v) 0
+#else
+#define IS_OLD(v) V[v].gen
+#endif
+#ifdef MUT_STASH_ROLE
+#define IS_OTHER(v) 0
+#else
+#define IS_OTHER(v) V[v].rol
+#endif
+#ifdef MUT_STASH_UNSYNC
+#define IS_UNSYNC(v) 0
+#else
+#define IS_UNSYNC(v) (V[v].st1 | V[v].st2)
+#endif
+#define STASHED(v, a) (V[v].stash & BIT(a) & WITHOUT(IS_ZAPPED(v) | IS_OLD(v) | IS_OTHER(v) | IS_UNSYNC(v)))
+/* What __kvmpv_fastpath() looks at before: published.valid and so on */
+#define FASTPATH(v)	(V[v].reg && V[v].list && V[v].shown && !V[v].hold && !V[v].fault_in)
+
+/*
+ * kvmpv_stash_switch(), kvmpv_publish_switch(), interrupts off: to a root that
+ * was looked at in the step before. The one that goes is in its place now.
+ */
+inline stash_switch(v, a) {
+	m = V[v].kept & WITHOUT(BIT(V[v].acr3));
+	V[v].kept = BIT(V[v].acr3) | BIT(a);
+	V[v].stash = m;
+	V[v].acr3 = a;
+	V[v].hw = a;
+#ifndef MUT_STASH_KEEPS_TLB
+	flush_tlb(v);
+#endif
+	if
+	:: true ->
+		V[v].tbl = V[v].kept;
+		V[v].tdead = 0;
+		V[v].cp = 0;
+#ifndef MUT_STASH_LISTED
+		V[v].list = V[v].kept;
+#else
+		/* The new one is added, the one that goes stays. */
+		V[v].list = V[v].list | V[v].kept;
+#endif
+		V[v].ldead = 0
+#ifdef SWAP
+	/* The table cannot be written. */
+	:: true ->
+		V[v].fault_in = 1;
+		V[v].list = 0;
+		V[v].ldead = 0
+#endif
+	fi;
+	m = 0
 }
 
 /* ---- guest ---- */
@@ -521,6 +610,12 @@ inline flush_self(v, mask, range) {
 #define FREE(a)	(NV == 1 || it.fa != (a))
 #endif
 
+/* P0: what the CPU may load is a root of this vCPU, and one to be used. */
+#define BIT0(a)	((a) -> BIT(a) : 0)
+#define P0(v)	\
+	assert(!(V[v].list & WITHOUT(V[v].kept)) && !V[v].ldead && (V[v].reg || !V[v].list)); \
+	assert((V[v].reg || !V[v].stash) && !((V[v].list | BIT0(V[v].hw)) & (V[v].obs | V[v].gen | V[v].rol)))
+
 /* Nobody may find a host value where the VMM can look. */
 #define P3(v)	(!V[v].tbl && !V[v].rax && V[v].acr3 == V[v].asked)
 
@@ -539,8 +634,7 @@ proctype cpu(byte v) {
 		:: me.req
 		:: else ->
 			me.h = GUEST;
-			/* P0: what the CPU may load is a root of this vCPU. */
-			assert(!(me.list & WITHOUT(me.kept)) && !me.ldead && (me.reg || !me.list));
+			P0(v);
 #ifdef NMI
 			if
 			:: true
@@ -585,7 +679,8 @@ proctype cpu(byte v) {
 			V[i].cp = 0;
 			V[i].tdead = V[i].tbl;
 			V[i].req = 0; V[i].q = 0;
-			V[i].hw = 0; V[i].kept = 0; V[i].obs = 0;
+			V[i].hw = 0; V[i].kept = 0; V[i].stash = 0;
+			V[i].obs = 0; V[i].gen = 0; V[i].rol = 0;
 			V[i].st1 = 0; V[i].st2 = 0;
 			flush_tlb(i);
 			V[i].list = 0; V[i].ldead = 0;
@@ -632,7 +727,7 @@ proctype cpu(byte v) {
 #endif
 #ifndef MUT_NO_KICK
 		if
-		:: it.h == GUEST -> it.kick = 1
+		:: IN_GUEST_MODE(1 - v) -> it.kick = 1
 		:: else
 		fi;
 #endif
@@ -819,6 +914,28 @@ proctype cpu(byte v) {
 #endif
 		T(1)
 	   }
+#ifdef STASH
+	/*
+	 * Either load may find its root in the stash. What others do between the look
+	 * at it and the entry makes a request, see vcpu_enter_guest() after vcpu_run.
+	 */
+	:: d_step { CODE && FASTPATH(v) && STASHED(v, me.nxt) &&
+		    ((me.pc == MISS && me.mode == ON) || me.pc == NATIVE) ->
+		vmexit(v);
+		me.h = FAST; T(0)
+	   }
+	:: atomic { me.h == FAST ->
+		stash_switch(v, me.nxt);
+		me.asked = me.nxt;
+		me.pc = LOADED; T(1);
+		if
+#ifndef MUT_STASH_BLIND
+		:: me.req -> me.h = OUT; me.kick = 0
+#endif
+		:: else -> me.h = GUEST; P0(v)
+		fi
+	   }
+#endif
 	/* Not registered: is it time to try again? */
 	:: d_step { CODE && me.pc == MISS && me.mode != ON -> me.pc = NATIVE; T(0) }
 	:: d_step { CODE && me.pc == MISS && me.mode == LOST -> me.pc = REG; T(0) }
@@ -864,6 +981,16 @@ proctype cpu(byte v) {
 		me.pc = IDLE; T(1)
 	   }
 
+#ifdef ROLE
+	/* A bit of CR0, CR4 or EFER: kvm_mmu_reset_context() gives up what KVM keeps. */
+	:: d_step { CODE && me.pc == IDLE ->
+		vmexit(v);
+		m = me.kept;
+		drop(v, m);
+		m = 0;
+		me.rol = me.stash & WITHOUT(me.rol); T(1)
+	   }
+#endif
 #ifdef UNREG
 	/* kvmpv_cr3_cpu_offline(), and kvmpv_guest_cpu_init() later */
 	:: d_step { CODE && me.pc == IDLE && me.mode != OFF ->
@@ -904,7 +1031,7 @@ proctype cpu(byte v) {
 		fi;
 		for (i : 0 .. NV - 1) {
 #ifndef MUT_LOAD_NO_SYNC
-			V[i].st1 = V[i].st1 | (V[i].kept & FLUSHED(v));
+			V[i].st1 = V[i].st1 | ((V[i].kept | V[i].stash) & FLUSHED(v));
 #else
 			V[i].st1 = V[i].st1 | FLUSHED(v);
 #endif
@@ -1056,7 +1183,7 @@ proctype cpu(byte v) {
 }
 
 /* Other threads of the host. */
-#if defined(ZAP) || defined(COPY)
+#if defined(ZAP) || defined(COPY) || defined(MEMSLOT)
 proctype host() {
 	do
 #ifdef NP
@@ -1083,16 +1210,27 @@ proctype host() {
 #endif
 		fi;
 		if
-		:: (V[i].kept & WITHOUT(V[i].obs)) & BIT(j) ->
+		:: ((V[i].kept | V[i].stash) & WITHOUT(V[i].obs)) & BIT(j) ->
 			V[i].obs = V[i].obs | BIT(j);
 			V[i].req = V[i].req | R_FREE;
-			V[i].kick = (V[i].h == GUEST)
+			V[i].kick = IN_GUEST_MODE(i)
 		:: else
 		fi;
 		i = 0; j = 0
 #ifdef NP
 		; tick = 1
 #endif
+	   }
+#endif
+#ifdef MEMSLOT
+	/* kvm_mmu_zap_all_fast(): another generation; what it zaps, it zaps later. */
+	:: d_step {
+		for (i : 0 .. NV - 1) {
+			V[i].gen = V[i].kept | V[i].stash;
+			V[i].req = V[i].req | R_FREE;
+			V[i].kick = IN_GUEST_MODE(i)
+		}
+		i = 0
 	   }
 #endif
 #ifdef COPY
@@ -1137,7 +1275,7 @@ init {
 #if NV == 2
 		run cpu(1);
 #endif
-#if defined(ZAP) || defined(COPY)
+#if defined(ZAP) || defined(COPY) || defined(MEMSLOT)
 		run host()
 #endif
 	}
