@@ -4,7 +4,7 @@
  * maps, fills and leaves some areas; the next, which has its page tables, must
  * find nothing there, and whatever it puts there must be as with new tables.
  *
- * usage: spare empty|huge|unmap|move|fork|grow|planted ROUNDS
+ * usage: spare empty|huge|unmap|move|fork|grow|planted|cow ROUNDS
  */
 #include "common.h"
 
@@ -210,6 +210,51 @@ static void forked(void)
 	verify(AREA, TABLES * TABLE, 6);
 }
 
+/*
+ * What a process writes after a fork the other must not see: neither through a
+ * TLB, nor through shadow page tables, has the parent its old entries. So many
+ * pieces of so many pages, with as many pages between them.
+ */
+static void cow(unsigned long pieces, unsigned long pages)
+{
+	unsigned long step = 2 * pages * PAGE, size = pages * PAGE, i;
+	int told[2], status;
+	char c;
+	pid_t pid;
+
+	map(AREA, pieces * step, false);
+	for (i = 0; i < pieces; i++)
+		fill(AREA + i * step, size, 7);
+	if (pipe(told))
+		die("spare: pipe");
+	pid = fork();
+	if (pid < 0)
+		die("spare: fork");
+	if (!pid) {
+		if (read(told[0], &c, 1) != 1)
+			die("spare: read");
+		for (i = 0; i < pieces; i++) {
+			verify(AREA + i * step, size, 7);
+			fill(AREA + i * step, size, 8);
+			verify(AREA + i * step, size, 8);
+		}
+		_exit(0);
+	}
+	for (i = 0; i < pieces; i++)
+		fill(AREA + i * step, size, 9);
+	if (write(told[1], "", 1) != 1)
+		die("spare: write");
+	if (waitpid(pid, &status, 0) != pid || status) {
+		printf("G: FAIL spare: child's status %#x\n", status);
+		exit(1);
+	}
+	for (i = 0; i < pieces; i++)
+		verify(AREA + i * step, size, 9);
+	close(told[0]);
+	close(told[1]);
+	unmap(AREA, pieces * step);
+}
+
 /* kvmpv_plant makes the mistake; the next process must not see it. */
 #define PLANTED	(AREA + 20 * PAGE)
 
@@ -247,6 +292,7 @@ static void child(void (*what)(void), bool leaves)
 }
 
 static void planted(void) { unreadable(PLANTED, PAGE); }
+static void shared(void) { }
 
 int main(int argc, char **argv)
 {
@@ -261,6 +307,7 @@ int main(int argc, char **argv)
 		{ "grow", NULL, grow },
 		{ "fork", NULL, forked },
 		{ "planted", plant, planted },
+		{ "cow", NULL, shared },
 	};
 	long rounds = argc == 3 ? atol(argv[2]) : 0, i;
 	unsigned int k;
@@ -269,12 +316,21 @@ int main(int argc, char **argv)
 		if (rounds > 0 && !strcmp(argv[1], kinds[k].name))
 			break;
 	if (k == sizeof(kinds) / sizeof(kinds[0])) {
-		fprintf(stderr, "usage: spare empty|huge|unmap|move|fork|grow|planted ROUNDS\n");
+		fprintf(stderr, "usage: spare empty|huge|unmap|move|fork|grow|planted|cow ROUNDS\n");
 		return 1;
 	}
 	signal(SIGSEGV, on_fault);
 	signal(SIGBUS, on_fault);
 	for (i = 0; i < rounds; i++) {
+		if (kinds[k].second == shared) {
+			/* One range and several, more than are noted, more pages, one by one. */
+			cow(1, 1 + i);
+			cow(6, 3);
+			cow(20, 1);
+			cow(20, 6);
+			cow(1, 100);
+			continue;
+		}
 		child(kinds[k].first, true);
 		/* Huge pages that the child's tables have others in place of. */
 		if (kinds[k].second == forked) {

@@ -21,7 +21,7 @@ spares() {
 	done
 }
 
-all="empty huge unmap move grow fork"
+all="empty huge unmap move grow fork cow"
 
 # kept TEXT WORD...: a guest that keeps them.
 kept() {
@@ -41,9 +41,16 @@ kept() {
 	check "$text: memory of 8 processes is right" guest_sh t 480 'memsum 1'
 }
 
+# flushed OPERATOR: copy-on-write flushed single pages, or not (with page table isolation, too).
+flushed() {
+	counts cow "$@" 0
+	counts fork_ranges "$@" 0
+}
+
 kvm_load ours
 
 kept "one vCPU" nopti kvm_paravirt=1
+flushed -gt
 check "one vCPU: an entry left behind" guest_sh t 120 'insmod /bin/kvmpv_plant.ko && spare planted 5'
 counts unclean = 5
 check "$text: some are kept now" guest_sh t 60 "[ \$(cat $STATE/kept_pages) -gt 0 ]"
@@ -77,6 +84,7 @@ check "$text: huge pages" guest_sh t 60 'echo madvise >/sys/kernel/mm/transparen
 spares $all
 counts kept = 0
 counts reused = 0
+flushed -eq
 no_complaint
 guest_kill t
 kvm_unload

@@ -47,7 +47,8 @@ struct kvmpv_fork {
 void __kvmpv_fork_begin(struct mm_struct *mm)
 {
 	/* Without it all is flushed. */
-	mm->context.kvmpv_fork = kzalloc(sizeof(struct kvmpv_fork), GFP_KERNEL | __GFP_NOWARN);
+	mm->context.kvmpv_fork = kzalloc(sizeof(*mm->context.kvmpv_fork),
+					 GFP_KERNEL | __GFP_NOWARN);
 }
 
 /**

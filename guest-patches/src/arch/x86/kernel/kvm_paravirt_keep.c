@@ -56,7 +56,7 @@
 #define KVMPV_KEEP_SHARE	128
 #define KVMPV_KEEP_PAGES	4096
 
-enum kvmpv_level { KVMPV_PTES, KVMPV_PMDS, KVMPV_PUDS, KVMPV_P4DS };
+enum kvmpv_level { KVMPV_PTES, KVMPV_PMDS, KVMPV_PUDS, KVMPV_P4DS, KVMPV_PGDS };
 
 struct kvmpv_tree {
 	struct list_head list;		/* in kvmpv_trees */
@@ -196,68 +196,67 @@ static bool kvmpv_add(struct kvmpv_walk *w, const void *table, enum kvmpv_level 
 	return true;
 }
 
-static bool kvmpv_collect_ptes(struct kvmpv_walk *w, pmd_t pmd)
+/* The table that entry @e of a table links, or NULL if it is something else. */
+static const void *kvmpv_below(enum kvmpv_level level, unsigned long e)
 {
-	const void *table = (const void *)pmd_page_vaddr(pmd);
-
-	if (kvmpv_next_entry(table, 0) < PTRS_PER_PTE) {
+	switch (level) {
+	case KVMPV_PMDS:
+		return pmd_bad(__pmd(e)) ? NULL : (void *)pmd_page_vaddr(__pmd(e));
+	case KVMPV_PUDS:
+		return pud_bad(__pud(e)) ? NULL : pud_pgtable(__pud(e));
+	case KVMPV_P4DS:
+		return p4d_bad(__p4d(e)) ? NULL : p4d_pgtable(__p4d(e));
+	case KVMPV_PGDS:
+		return pgd_bad(__pgd(e)) ? NULL : (void *)pgd_page_vaddr(__pgd(e));
+	default:
+		/* Whatever a page of the process was, it is unmapped. */
 		this_cpu_inc(kvmpv_counters.unclean);
-		return false;
+		return NULL;
 	}
-	return kvmpv_add(w, table, KVMPV_PTES);
 }
 
 /*
- * One level: entries that are none are passed, what is no table (pXd_bad(): a
- * huge page, something that is not present) makes it fail, what had nothing
- * mapped below is freed, and the rest is gone into.
+ * @table and all tables below it: what had nothing mapped in its range is freed,
+ * the others are listed. False if there is anything but tables.
  */
-#define KVMPV_COLLECT(name, type, bad, size, below, level)		\
-static bool name(struct kvmpv_walk *w, type *table, unsigned long base)	\
-{									\
-	int i = -1;							\
-									\
-	while ((i = kvmpv_next_entry(table, i + 1)) < PTRS_PER_PTE) {	\
-		unsigned long start = base + i * (size);		\
-		unsigned long end = start + (size);			\
-									\
-		if (bad(table[i]))					\
-			return false;					\
-		if (!kvmpv_mapped(w, start, end))			\
-			free_pgd_range(w->tlb, start, end, start, end);	\
-		else if (!(below))					\
-			return false;					\
-	}								\
-	return kvmpv_add(w, table, level);				\
+static bool kvmpv_collect_table(struct kvmpv_walk *w, const unsigned long *table,
+				unsigned long base, enum kvmpv_level level)
+{
+	static const unsigned long sizes[] = { PAGE_SIZE, PMD_SIZE, PUD_SIZE, P4D_SIZE };
+	int i = -1;
+
+	while ((i = kvmpv_next_entry(table, i + 1)) < PTRS_PER_PTE) {
+		unsigned long start = base + i * sizes[level];
+		unsigned long end = start + sizes[level];
+		const void *below = kvmpv_below(level, table[i]);
+
+		if (!below)
+			return false;
+		if (!kvmpv_mapped(w, start, end))
+			free_pgd_range(w->tlb, start, end, start, end);
+		else if (!kvmpv_collect_table(w, below, start, level - 1))
+			return false;
+	}
+	return kvmpv_add(w, table, level);
 }
 
-KVMPV_COLLECT(kvmpv_collect_pmds, pmd_t, pmd_bad, PMD_SIZE,
-	      kvmpv_collect_ptes(w, table[i]), KVMPV_PMDS)
-KVMPV_COLLECT(kvmpv_collect_puds, pud_t, pud_bad, PUD_SIZE,
-	      kvmpv_collect_pmds(w, pud_pgtable(table[i]), start), KVMPV_PUDS)
-KVMPV_COLLECT(kvmpv_collect_p4ds, p4d_t, p4d_bad, P4D_SIZE,
-	      kvmpv_collect_puds(w, p4d_pgtable(table[i]), start), KVMPV_P4DS)
-
 /* The same for the page directory, of which only a half is the user's. */
-static bool kvmpv_collect_pgds(struct kvmpv_walk *w, pgd_t *pgd)
+static bool kvmpv_collect_pgd(struct kvmpv_walk *w, pgd_t *pgd)
 {
+	enum kvmpv_level level = pgtable_l5_enabled() ? KVMPV_PGDS : KVMPV_P4DS;
 	int i = -1;
 
 	while ((i = kvmpv_next_entry(pgd, i + 1)) < KERNEL_PGD_BOUNDARY) {
 		unsigned long start = (unsigned long)i << PGDIR_SHIFT;
 		unsigned long end = start + PGDIR_SIZE;
-		p4d_t *p4d = p4d_offset(&pgd[i], start);
+		const void *below = kvmpv_below(level, pgd_val(pgd[i]));
 
 		/* Between the user's half and what all have of the kernel: an LDT */
-		if (i >= PTRS_PER_PGD / 2)
-			return false;
-		if (pgd_bad(pgd[i]) || (!pgtable_l5_enabled() && p4d_bad(*p4d)))
+		if (!below || i >= PTRS_PER_PGD / 2)
 			return false;
 		if (!kvmpv_mapped(w, start, end))
 			free_pgd_range(w->tlb, start, end, start, end);
-		else if (pgtable_l5_enabled() ?
-			 !kvmpv_collect_p4ds(w, p4d, start) :
-			 !kvmpv_collect_puds(w, p4d_pgtable(*p4d), start))
+		else if (!kvmpv_collect_table(w, below, start, level - 1))
 			return false;
 	}
 	return true;
@@ -298,7 +297,7 @@ static bool kvmpv_collect(struct mm_struct *mm, struct mmu_gather *tlb)
 		w.vma = kvmpv_next_vma(&w);
 	tree->nr = 0;
 	tree->bytes = 0;
-	if (!kvmpv_collect_pgds(&w, mm->pgd) || !kvmpv_user_pgd_ok(mm->pgd) ||
+	if (!kvmpv_collect_pgd(&w, mm->pgd) || !kvmpv_user_pgd_ok(mm->pgd) ||
 	    tree->bytes != mm_pgtables_bytes(mm))
 		return false;
 	tree->pgd = mm->pgd;
@@ -327,6 +326,8 @@ static void kvmpv_tree_free_tables(struct kvmpv_tree *tree)
 			break;
 		case KVMPV_P4DS:
 			p4d_free(mm, table);
+			break;
+		case KVMPV_PGDS:	/* pgd_free()'s */
 			break;
 		}
 	}
@@ -520,6 +521,9 @@ static bool kvmpv_keep_tables(struct mm_struct *mm)
 	unsigned long pages = mm_pgtables_bytes(mm) >> PAGE_SHIFT;
 	bool keep = mm->context.kvmpv_keep && pages && pages <= KVMPV_TREE_TABLES;
 
+	/* setuid: exec() had addresses randomized after it had got its mm. */
+	if (!mm->context.kvmpv_layout && randomize_va_space && (current->flags & PF_RANDOMIZE))
+		keep = false;
 #ifdef CONFIG_MODIFY_LDT_SYSCALL
 	keep = keep && !mm->context.ldt;
 #endif
@@ -668,7 +672,7 @@ void __init kvmpv_trees_start(void)
 	unsigned long max = totalram_pages() / KVMPV_KEEP_SHARE;
 
 	hotplug_memory_notifier(kvmpv_memory_callback, 0);
-	WRITE_ONCE(kvmpv_trees_max, min(max, (unsigned long)KVMPV_KEEP_PAGES));
+	WRITE_ONCE(kvmpv_trees_max, min_t(unsigned long, max, KVMPV_KEEP_PAGES));
 }
 
 /**
