@@ -109,7 +109,12 @@ void __kvmpv_fork_flush(struct mm_struct *mm)
 	unsigned int i;
 
 	mm->context.kvmpv_fork = NULL;
-	if (!f || f->pages > KVMPV_FORK_PAGES || !kvmpv_fork_here(mm)) {
+	/*
+	 * Not nothing: reclaim on another CPU may have unmapped pages of this mm and
+	 * left the flush to whoever comes next. That has raised tlb_gen, which makes
+	 * of a range that is flushed here a flush of all.
+	 */
+	if (!f || !f->nr || f->pages > KVMPV_FORK_PAGES || !kvmpv_fork_here(mm)) {
 		flush_tlb_mm(mm);
 	} else {
 		for (i = 0; i < f->nr; i++)

@@ -32,7 +32,6 @@
 #include <linux/hugetlb.h>
 #include <linux/list.h>
 #include <linux/memcontrol.h>
-#include <linux/memory.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/personality.h>
@@ -187,7 +186,8 @@ static bool kvmpv_add(struct kvmpv_walk *w, const void *table, enum kvmpv_level 
 {
 	struct kvmpv_tree *tree = w->tree;
 
-	if (tree->nr == KVMPV_TREE_TABLES)
+	/* One that another mm has a share in, as hugetlbfs may, is not this one's to keep. */
+	if (tree->nr == KVMPV_TREE_TABLES || page_count(virt_to_page(table)) != 1)
 		return false;
 	tree->table[tree->nr] = virt_to_page(table);
 	tree->level[tree->nr++] = level;
@@ -394,19 +394,44 @@ static struct kvmpv_tree *kvmpv_trees_get_oldest(void)
 	return tree;
 }
 
-/*
- * Where will the mappings of @mm be? fork() copies mmap_base before it has page
- * tables made. exec() has a new mm, and does not know yet: at one of 2^28 places,
- * which will not come again, unless addresses are not randomized: 0 here. Nobody
- * learns by the tables that there are where another's random mappings were: only
- * who has the same layout gets them.
- */
-static void kvmpv_init_layout(struct mm_struct *mm)
-{
-	bool same = !randomize_va_space || (current->personality & ADDR_NO_RANDOMIZE);
+/* Who has random addresses: a number for each exec(), so that nobody has another's. */
+static atomic64_t kvmpv_layouts;
 
-	mm->context.kvmpv_layout = same ? 0 : mm->mmap_base;
-	mm->context.kvmpv_keep = same || mm->mmap_base;
+/**
+ * __kvmpv_pick_layout() - exec() decides where the mappings of a program will be
+ * @mm: of the new program
+ *
+ * A tree is left to those who have the same layout: all programs whose addresses
+ * are not random, 0; else the children of one exec(). So nobody learns by the tables
+ * that there are where another's random mappings were. dup_mm() copies the number.
+ * A program with random addresses leaves no tree itself: its number does not come
+ * again.
+ *
+ * Context: arch_pick_mmap_layout(), in the task, whose personality and PF_RANDOMIZE
+ * are final.
+ */
+void __kvmpv_pick_layout(struct mm_struct *mm)
+{
+	bool random = current->flags & PF_RANDOMIZE;
+
+	mm->context.kvmpv_layout = random ? atomic64_inc_return(&kvmpv_layouts) : 0;
+	mm->context.kvmpv_keep = !random;
+}
+
+/*
+ * Is there a layout to look for? A child has its parent's. For exec() it is a
+ * guess, as __kvmpv_pick_layout() comes later, and does no harm: what matters is
+ * under which layout a tree is left.
+ */
+static bool kvmpv_init_layout(struct mm_struct *mm)
+{
+	if (mm->mmap_base) {
+		mm->context.kvmpv_keep = true;
+		return true;
+	}
+	mm->context.kvmpv_layout = 0;
+	mm->context.kvmpv_keep = false;
+	return !randomize_va_space || (current->personality & ADDR_NO_RANDOMIZE);
 }
 
 /**
@@ -422,8 +447,7 @@ pgd_t *__kvmpv_pgd_alloc(struct mm_struct *mm)
 
 	/* These may be copies of the parent's. */
 	mm->context.kvmpv_tree = NULL;
-	kvmpv_init_layout(mm);
-	if (!mm->context.kvmpv_keep)
+	if (!kvmpv_init_layout(mm))
 		return NULL;
 	tree = kvmpv_trees_get(mm->context.kvmpv_layout);
 	if (!tree)
@@ -521,9 +545,6 @@ static bool kvmpv_keep_tables(struct mm_struct *mm)
 	unsigned long pages = mm_pgtables_bytes(mm) >> PAGE_SHIFT;
 	bool keep = mm->context.kvmpv_keep && pages && pages <= KVMPV_TREE_TABLES;
 
-	/* setuid: exec() had addresses randomized after it had got its mm. */
-	if (!mm->context.kvmpv_layout && randomize_va_space && (current->flags & PF_RANDOMIZE))
-		keep = false;
 #ifdef CONFIG_MODIFY_LDT_SYSCALL
 	keep = keep && !mm->context.ldt;
 #endif
@@ -635,7 +656,7 @@ unsigned long kvmpv_trees_count(void)
  * kvmpv_trees_shrink() - give trees back
  * @pages: at least as many pages, if there are
  *
- * Context: as the shrinker's; no memory is allocated.
+ * Context: as the shrinker's; none of the reserves is allocated.
  * Return: number of pages that were given back.
  */
 unsigned long kvmpv_trees_shrink(unsigned long pages)
@@ -654,14 +675,6 @@ unsigned long kvmpv_trees_shrink(unsigned long pages)
 	return freed;
 }
 
-/* Memory that goes away must have no page tables in it that nobody uses. */
-static int kvmpv_memory_callback(struct notifier_block *nb, unsigned long action, void *arg)
-{
-	if (action == MEM_GOING_OFFLINE)
-		kvmpv_trees_shrink(ULONG_MAX);
-	return NOTIFY_OK;
-}
-
 /**
  * kvmpv_trees_start() - keep page tables from now on
  *
@@ -671,7 +684,6 @@ void __init kvmpv_trees_start(void)
 {
 	unsigned long max = totalram_pages() / KVMPV_KEEP_SHARE;
 
-	hotplug_memory_notifier(kvmpv_memory_callback, 0);
 	WRITE_ONCE(kvmpv_trees_max, min_t(unsigned long, max, KVMPV_KEEP_PAGES));
 }
 

@@ -141,7 +141,9 @@ static struct kvmpv_release *kvmpv_release_begin(void)
 	if (!(kvmpv_used & KVMPV_F_RELEASE) ||
 	    time_before(jiffies, READ_ONCE(kvmpv_release_retry)))
 		return NULL;
-	r = kmalloc(roundup_pow_of_two(sizeof(*r)), GFP_NOWAIT | __GFP_NOWARN);
+	/* Also from a shrinker. */
+	r = kmalloc(roundup_pow_of_two(sizeof(*r)),
+		    GFP_NOWAIT | __GFP_NOWARN | __GFP_NOMEMALLOC);
 	if (r)
 		r->nr = 0;
 	return r;

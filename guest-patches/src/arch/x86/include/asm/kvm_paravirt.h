@@ -162,12 +162,19 @@ struct page;
 
 void kvmpv_release_tables(pgd_t *pgd, struct page **table, unsigned int nr);
 bool kvmpv_leave_mm(struct mm_struct *mm);
+void __kvmpv_pick_layout(struct mm_struct *mm);
 pgd_t *__kvmpv_pgd_alloc(struct mm_struct *mm);
 bool __kvmpv_has_tree(struct mm_struct *mm);
 bool __kvmpv_pgd_free(struct mm_struct *mm);
 unsigned long kvmpv_trees_count(void);
 unsigned long kvmpv_trees_shrink(unsigned long pages);
 void kvmpv_trees_start(void);
+
+static __always_inline void kvmpv_pick_layout(struct mm_struct *mm)
+{
+	if (cpu_feature_enabled(X86_FEATURE_KVM_KEEP))
+		__kvmpv_pick_layout(mm);
+}
 
 /* NULL: make a new one */
 static __always_inline pgd_t *kvmpv_pgd_alloc(struct mm_struct *mm)
@@ -236,6 +243,7 @@ static __always_inline void kvmpv_fixup_ip(struct pt_regs *regs)
 #else /* !CONFIG_KVM_PARAVIRT_CR3 */
 
 static inline bool kvmpv_load_cr3(unsigned long cr3) { return false; }
+static inline void kvmpv_pick_layout(struct mm_struct *mm) { }
 static inline pgd_t *kvmpv_pgd_alloc(struct mm_struct *mm) { return NULL; }
 static inline bool kvmpv_has_tree(struct mm_struct *mm) { return false; }
 static inline bool kvmpv_pgd_free(struct mm_struct *mm) { return false; }
