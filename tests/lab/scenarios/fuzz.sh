@@ -26,4 +26,11 @@ for counter in "$HOST"/*; do
 	*) say "note: ${counter##*/} $count" ;;
 	esac
 done
+# Else nothing of the stash was tried. SVM has no CR3 targets, so no cache and no stash.
+if [ "$MACHINE" = vmx ] && [ -z "${TINY:-}" ]; then
+	read -r count <$HOST/stash_switches
+	check "roots beyond four were loaded from the stash ($count)" [ "$count" -gt 100 ]
+fi
+# KVM then tells of shadow pages that somebody still refers to.
+kvm_unload
 dmesg_clean
