@@ -74,6 +74,7 @@ enum {
 	X86_FEATURE_VMMCALL,
 	X86_FEATURE_KVM_TLB_FLUSH,
 	X86_FEATURE_KVM_CR3_CACHE,
+	X86_FEATURE_KVM_KEEP,
 };
 
 static inline bool boot_cpu_has(int feature) { return feature != X86_FEATURE_PTI; }
@@ -145,6 +146,9 @@ struct mm_struct {
 	pgd_t *pgd;
 };
 
+struct page;
+#define page_address(page)		((void *)(page))
+
 extern struct mm_struct init_mm;
 extern struct {
 	struct mm_struct *loaded_mm;
@@ -164,6 +168,7 @@ extern struct {
 
 #define GFP_NOWAIT			0
 #define __GFP_NOWARN			0
+#define __GFP_NOMEMALLOC		0
 #define roundup_pow_of_two(n)		(n)
 #define kmalloc(size, flags)		malloc(size)
 #define kfree				free

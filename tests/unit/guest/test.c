@@ -24,6 +24,7 @@ static void check_line(bool right, int line, const char *text)
 
 /* --- the kernel */
 
+unsigned long kvmpv_used = KVMPV_F_RELEASE;
 bool unit_irqs_off, unit_nmi;
 int unit_no_preempt;
 unsigned long jiffies = 1000;
