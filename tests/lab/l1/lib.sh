@@ -179,10 +179,12 @@ guest_line() {
 # guest_crashes NAME: on purpose. What its console says from now on is not for consoles_clean.
 guest_crashes() { : >"$RUN/$1.crashes"; }
 
-# guest_read NAME SECONDS: next line of the guest's serial console, in LINE and in the log.
+# guest_read NAME SECONDS [BUSY]: next line of the guest's serial console, in LINE and in the log; it is waited for
+# SECONDS, or BUSY seconds in which the host was not idle.
 guest_read() {
 	host_seconds
 	read_until=$((now + $2 * SLOW))
+	read_busy=$((busy + ${3:-$2} * SLOW))
 	while :; do
 		if read_line "$RUN/$1.out" 2; then
 			guest_line "$1"
@@ -193,20 +195,22 @@ guest_read() {
 			return 1
 		fi
 		host_seconds
-		if [ "$now" -ge $read_until ]; then
+		if [ "$now" -ge $read_until ] || [ "$busy" -ge $read_busy ]; then
 			# Should it have the CPU before all others, its monitor cannot answer.
 			vcpu_last "$1"
-			say "note: guest $1 wrote nothing for $(($2 * SLOW)) s"
+			say "note: guest $1 wrote nothing for $((now - read_until + $2 * SLOW)) s"
 			! interrupted_twice "$1" || say "emulator - guest $1 got one interrupt twice and spins for ever"
 			return 1
 		fi
 	done
 }
 
-# Seconds since the host's boot, in $now; without a fork, as this runs amid measurements.
+# Seconds since the host's boot, in $now, and those in which its CPU was not idle, in $busy; without a fork, as this runs amid
+# measurements. With several CPUs idle times are those of all.
 host_seconds() {
-	read -r now _ <"$PROC/uptime"
+	read -r now host_idle <"$PROC/uptime"
 	now=${now%.*}
+	busy=$((now - ${host_idle%.*}))
 }
 
 # guest_expect NAME PATTERN SECONDS: read until a line matches the shell pattern (LINE holds it).
@@ -576,19 +580,17 @@ vcpu_waited() {
 # metric NAME COUNT OPS: a record of the work in $fields.
 metric() { rec "$fields,\"metric\":\"$1\",\"value\":$(awk -v n="$2" -v ops="$3" 'BEGIN { printf "%.4f", n / ops }')"; }
 
-# For how many seconds of the emulated host a guest that measures may say nothing. No work takes two, of 10^9 instructions each;
-# one that hangs is to be seen soon.
+# For how many seconds of the emulated host, those apart in which it is idle, a guest that measures may say nothing. No work
+# takes two, of 10^9 instructions each; one that hangs is to be seen soon.
 SILENCE=8
-# But the work "idle" sleeps.
-IDLE_SECONDS=60
 
-# measure NAME CONFIG SECONDS: answer the marks of a guest that runs
+# measure NAME CONFIG SECONDS [BUSY]: answer the marks of a guest that runs
 # lab=pass:insns,null,WORKS,pass:exits,null,WORKS and turn its results into records. "null", first in
 # each pass, is what the marks cost by themselves. Exits and instructions are of the same run: what
 # hackbench does differs from one to the next.
 measure() {
-	pass='' asleep=0
-	while guest_read "$1" $(($3 + asleep)); do
+	pass=''
+	while guest_read "$1" "$3" "${4:-$3}"; do
 		case $LINE in
 		"G: pass "*)
 			pass=${LINE#G: pass }
@@ -600,11 +602,9 @@ measure() {
 			counters >"$RUN"/before
 			# Last here and first there: what is done to measure has the CPU, too.
 			before=$(vcpu_waited "$1")
-			[ "$LINE" != "G: mark begin idle" ] || asleep=$IDLE_SECONDS
 			guest_say "$1" ""
 			;;
 		"G: mark end "*)
-			asleep=0
 			stolen=$(($(vcpu_waited "$1") - before))
 			counted "$RUN"/before >"$RUN"/counted
 			[ "$pass" != exits ] || hist_stop
@@ -718,7 +718,7 @@ works() {
 		[ "$MACHINE" != vmx ] || works_offer='cr3-cache(4)*'
 		check "$works_config guest uses the interface" guest_expect m "G: kvm-paravirt: host ABI v1: $works_offer" 60
 	fi
-	measure m "$works_config" $SILENCE
+	measure m "$works_config" 240 $SILENCE
 	guest_wait m 60 || not_ok "$works_config guest powers off" "still there after 60 s"
 	kvm_unload
 }

@@ -18,9 +18,8 @@ irq() {	# CONFIG MODULE WORD [PARAM=VALUE...]
 	shift 3
 	kvm_load "$module" "$@" || return
 	# shellcheck disable=SC2086 # words are meant
-	guest m nopti $PIC "$word" lab=pass:insns,null,idle:$IDLE_SECONDS,pass:exits,null,pic_timer:4,pic_slave:10
-	# pic_slave waits for ten updates of the RTC.
-	measure m "$config" $((SILENCE + 10))
+	guest m nopti $PIC "$word" lab=pass:insns,null,idle:60,pass:exits,null,pic_timer:4,pic_slave:10
+	measure m "$config" 240 "$SILENCE"
 	guest_wait m 60 || not_ok "$config guest powers off" "still there after 60 s"
 	kvm_unload
 }
