@@ -15,7 +15,7 @@ GUEST_DEBUG=${GUEST_DEBUG:-0}
 # A kernel that watches itself is slower.
 SLOW=$(((HOST_DEBUG ? 6 : 1) * (GUEST_DEBUG ? 6 : 1)))
 # What a kernel writes when something is wrong with it: an extended regular expression.
-COMPLAINTS='WARNING:|BUG:|INFO: trying to register|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error'
+COMPLAINTS='WARNING:|BUG:|INFO: trying to register|Objects remaining in|Oops|general protection|Call Trace|rcu.*stall|[Kk][Vv][Mm].*error'
 CR=$(printf '\r')
 # The module's parameter for two-dimensional paging.
 case $MACHINE in

@@ -74,7 +74,7 @@ check "and not more than there are" [ "$stashed" -lt 2900 ]
 check "hardly one is left for KVM ($missed)" [ "$missed" -lt 150 ]
 check "memory is right beside a ring of 8, forks and execs" \
 	guest_sh a 240 "($ring8; $ring8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
-# All page tables are write-protected for it, and it ends with another generation of memslots.
+# All page tables are write-protected for it, and the memory slots are others when it begins and when it ends.
 guest_tell a "migrate_set_parameter max-bandwidth 64k"
 guest_tell a 'migrate -d "exec:cat >/dev/null"'
 check "dirty logging is on" guest_until a "info migrate" "Migration status: *" "*active"
