@@ -104,7 +104,8 @@ static void kvmpv_stash_drop(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 		atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
 		if (++k == KVM_MMU_NUM_PREV_ROOTS) {
 			kvm_mmu_free_roots(vcpu->kvm, mmu, mask);
-			mask = k = 0;
+			mask = 0;
+			k = 0;
 		}
 	}
 	if (mask)
@@ -159,7 +160,7 @@ static bool kvmpv_stash_has_room(struct kvm *kvm)
  */
 void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash)
 {
-	u8 gen = READ_ONCE(vcpu->kvm->arch.mmu_valid_gen);
+	unsigned int gen = READ_ONCE(vcpu->kvm->arch.mmu_valid_gen);
 
 	if (unlikely(atomic_read(&kvmpv_vendor_vm(vcpu->kvm)->stashed) >
 		     kvmpv_stash_limit(vcpu->kvm)))

@@ -45,7 +45,7 @@ struct kvmpv_stash {
 	unsigned int next;	/* which is forgotten next */
 	unsigned int hand;	/* which was last looked at for having been zapped */
 	u32 random;
-	u8 gen;			/* mmu_valid_gen when it was last searched */
+	unsigned int gen;	/* mmu_valid_gen when it was last searched */
 };
 
 /*

@@ -170,7 +170,8 @@ static noinline void kvmpv_prove(struct vcpu_vmx *vmx)
 	u64 hw;
 
 	/* Not if the CPU has loaded nothing: it saves nothing, either. */
-	if (p->dead || p->found == KVMPV_TARGETS_NO_TAG || !(p->loaded & KVMPV_CR3_TAG) || vmx->fail ||
+	if (p->dead || p->found == KVMPV_TARGETS_NO_TAG ||
+	    !(p->loaded & KVMPV_CR3_TAG) || vmx->fail ||
 	    (vmcs_read32(VM_EXIT_REASON) & VMX_EXIT_REASONS_FAILED_VMENTRY))
 		return;
 	hw = vmcs_readl(GUEST_CR3);
