@@ -570,6 +570,29 @@ static void kvmpv_keep_exit_mmap(struct mm_struct *mm)
 		kvmpv_exit_mmap_before(mm);
 }
 
+/*
+ * The largest table that @at lies in and that will be freed: all that it spans is
+ * from @floor to @ceiling, of which 0 is the end of all. As free_pgd_range() and
+ * those below it decide.
+ */
+static void kvmpv_widen(unsigned long at, unsigned long *addr, unsigned long *end,
+			unsigned long floor, unsigned long ceiling)
+{
+	/* What a table of P4Ds, PUDs, PMDs spans; the first two are one with 4 levels. */
+	const unsigned long spans[] = { PGDIR_SIZE, P4D_SIZE, PUD_SIZE };
+	unsigned long start;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(spans); i++) {
+		start = ALIGN_DOWN(at, spans[i]);
+		if (start >= floor && start + spans[i] - 1 <= ceiling - 1) {
+			*addr = min(*addr, start);
+			*end = max(*end, start + spans[i]);
+			return;
+		}
+	}
+}
+
 /**
  * __kvmpv_leave_range() - free_pgd_range() of an mm that may have spare tables
  * @mm: the mm
@@ -578,8 +601,9 @@ static void kvmpv_keep_exit_mmap(struct mm_struct *mm)
  * @floor: nothing is mapped from here on, or 0
  * @ceiling: to here, or 0
  *
- * An upper table is freed if it is between @floor and @ceiling, and with it all
- * tables below it have to be.
+ * An upper table is freed if all that it spans is between @floor and @ceiling,
+ * and with it all tables below it have to be. Only for the tables that the two
+ * ends lie in that makes the range larger.
  *
  * Return: true if nothing is to be freed now, as exit_mmap() does it later.
  */
@@ -593,8 +617,8 @@ bool __kvmpv_leave_range(struct mm_struct *mm, unsigned long *addr, unsigned lon
 		return false;
 	if (tree->exiting)
 		return true;
-	*addr = floor;
-	*end = ceiling ?: TASK_SIZE_MAX;
+	kvmpv_widen(*addr, addr, end, floor, ceiling);
+	kvmpv_widen(*end - 1, addr, end, floor, ceiling);
 	return false;
 }
 
