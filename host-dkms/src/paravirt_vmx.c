@@ -402,23 +402,11 @@ static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 	if (!to)
 		return false;
 	kvmpv_list_entries(&p->list, p->flag, entry);
-	pagefault_disable();
-	if (!user_access_begin(to, sizeof(entry)))
-		goto out;
-	for (; nr; nr--, first++) {
-		unsafe_put_user(entry[first].guest_cr3, &to[first].guest_cr3, fault);
-		unsafe_put_user(entry[first].host_cr3, &to[first].host_cr3, fault);
-	}
-	user_access_end();
-	pagefault_enable();
+	if (copy_to_user_nofault(to + first, entry + first, nr * sizeof(*entry)))
+		return false;
 	mark_page_dirty_in_slot(vcpu->kvm, p->table.memslot,
 				gpa_to_gfn(p->table.gpa));
 	return true;
-fault:
-	user_access_end();
-out:
-	pagefault_enable();
-	return false;
 }
 
 static void kvmpv_remember(struct kvmpv_vcpu *p, const struct kvm_mmu *mmu)
@@ -668,7 +656,7 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 }
 
 /**
- * __kvmpv_fastpath() - vmx_exit_handlers_fastpath(): VMCALL, CR accesses, INVPCID
+ * __kvmpv_fastpath() - vmx_exit_handlers_fastpath(), what KVM has no fastpath for
  * @vmx: a registered vCPU
  *
  * A load of CR3 whose root is in the stash. All else takes the slow path, as if
@@ -687,9 +675,15 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	u64 cr3, hw;
 	int idx;
 
-	/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
-	if (vmx->exit_reason.basic == EXIT_REASON_INVPCID) {
+	switch (vmx->exit_reason.basic) {
+	case EXIT_REASON_VMCALL:
+	case EXIT_REASON_CR_ACCESS:
+		break;
+	case EXIT_REASON_INVPCID:
+		/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
 		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
+		return EXIT_FASTPATH_NONE;
+	default:
 		return EXIT_FASTPATH_NONE;
 	}
 
