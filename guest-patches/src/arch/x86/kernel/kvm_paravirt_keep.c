@@ -35,6 +35,7 @@
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/personality.h>
+#include <linux/pgalloc.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -42,7 +43,6 @@
 
 #include <asm/kvm_paravirt.h>
 #include <asm/paravirt.h>
-#include <asm/pgalloc.h>
 #include <asm/tlb.h>
 
 /* More than that is no small program's: its end is dear anyway. */
