@@ -478,6 +478,13 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 	}
 }
 
+static void kvmpv_count_load_cr3(struct kvmpv_vcpu *p, bool cached)
+{
+	p->load_cr3[cached]++;
+	kvmpv_count(cached ? KVMPV_STAT_LOAD_CR3_CACHED :
+			     KVMPV_STAT_LOAD_CR3_MISSED);
+}
+
 /*
  * LOAD_CR3. kvm_set_cr3() has a "no flush" only for PCIDE=1. With PCIDE=0 the
  * same is done here without kvm_invalidate_pcid(): the guest's own tlb_gen for
@@ -513,9 +520,7 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 		kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
 	}
 	cached = VALID_PAGE(vcpu->arch.mmu->root.hpa);
-	p->load_cr3[cached]++;
-	kvmpv_count(cached ? KVMPV_STAT_LOAD_CR3_CACHED :
-			     KVMPV_STAT_LOAD_CR3_MISSED);
+	kvmpv_count_load_cr3(p, cached);
 	return 0;
 }
 
@@ -652,6 +657,14 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
 	}
 }
 
+static void kvmpv_answer(struct kvm_vcpu *vcpu, u32 nr, u64 a0, u64 a1, long ret,
+			 u64 last)
+{
+	trace_kvmpv_hypercall(vcpu->vcpu_id, nr, a0, a1, ret);
+	kvm_rax_write(vcpu, ret & last);
+	++vcpu->stat.hypercalls;
+}
+
 /* One of our calls. */
 static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 {
@@ -667,10 +680,7 @@ static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 		ret = kvmpv_dispatch(vcpu, nr, a, last);
 	if (ret < 0)
 		kvmpv_count_refusal(-ret);
-	trace_kvmpv_hypercall(vcpu->vcpu_id, nr, a[0], a[1], ret);
-
-	kvm_rax_write(vcpu, ret & last);
-	++vcpu->stat.hypercalls;
+	kvmpv_answer(vcpu, nr, a[0], a[1], ret, last);
 	return kvm_skip_emulated_instruction(vcpu);
 }
 
@@ -739,14 +749,9 @@ bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush)
  */
 void kvmpv_fast_called(struct kvm_vcpu *vcpu)
 {
-	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
-
-	p->load_cr3[true]++;
-	kvmpv_count(KVMPV_STAT_LOAD_CR3_CACHED);
-	trace_kvmpv_hypercall(vcpu->vcpu_id, KVMPV_HC_LOAD_CR3,
-			      kvm_rbx_read(vcpu), kvm_rcx_read(vcpu), 0);
-	kvm_rax_write(vcpu, 0);
-	++vcpu->stat.hypercalls;
+	kvmpv_count_load_cr3(*kvmpv_vendor_vcpu(vcpu), true);
+	kvmpv_answer(vcpu, KVMPV_HC_LOAD_CR3, kvm_rbx_read(vcpu),
+		     kvm_rcx_read(vcpu), 0, ~0ull);
 }
 
 static int kvmpv_stat_get(void *data, u64 *val)

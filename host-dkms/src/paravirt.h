@@ -266,6 +266,8 @@ void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
 void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
 void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			 gpa_t pgd);
+void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
+			unsigned int k);
 bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			gpa_t pgd, bool flush, u64 pcid_mask,
 			struct kvm_mmu_root_info *gone);

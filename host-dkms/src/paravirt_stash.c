@@ -241,6 +241,32 @@ static unsigned int kvmpv_flushed(const struct kvm_mmu *mmu, gpa_t pgd,
 }
 
 /**
+ * kvmpv_make_current() - another root becomes mmu->root
+ * @vcpu: a registered vCPU, mmu->root valid and of root_mmu
+ * @info: the root
+ * @k: of prev_roots[], which loses this one; what was mmu->root becomes the first
+ *
+ * As cached_root_find_and_keep_current() rotates: that is KVM's LRU. And the rest
+ * of what kvm_set_cr3() and kvm_mmu_new_pgd() would have done.
+ *
+ * Context: IRQs off. Everything here is the vCPU's own.
+ */
+void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
+			unsigned int k)
+{
+	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
+
+	memmove(mmu->prev_roots + 1, mmu->prev_roots, k * sizeof(info));
+	mmu->prev_roots[0] = mmu->root;
+	mmu->root = info;
+
+	vcpu->arch.cr3 = info.pgd;
+	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
+	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
+	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
+}
+
+/**
  * kvmpv_stash_switch() - make a kept root the current one
  * @vcpu: a registered vCPU, mmu->root valid
  * @stash: its stash
@@ -283,13 +309,6 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 		return false;
 	if (!VALID_PAGE(gone->hpa))
 		atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
-	memmove(mmu->prev_roots + 1, mmu->prev_roots, victim * sizeof(info));
-	mmu->prev_roots[0] = mmu->root;
-	mmu->root = info;
-
-	vcpu->arch.cr3 = pgd;
-	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
-	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
-	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
+	kvmpv_make_current(vcpu, info, victim);
 	return true;
 }

@@ -205,13 +205,20 @@ static void kvmpv_end_vm(struct kvm *kvm)
 		kvm_make_request(KVM_REQ_VM_DEAD, vcpu);
 }
 
+static void kvmpv_remember(struct kvmpv_vcpu *p, const struct kvm_mmu *mmu)
+{
+	p->published.root[0] = mmu->root;
+	memcpy(p->published.root + 1, mmu->prev_roots, sizeof(mmu->prev_roots));
+	p->published.role = mmu->root_role.word;
+	p->published.valid = true;
+}
+
 /* The guest runs on another of the listed roots: make it KVM's current one. */
 static noinline void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
 	const struct kvmpv_root *root;
-	struct kvm_mmu_root_info info;
 	int k = KVM_MMU_NUM_PREV_ROOTS;
 
 	root = kvmpv_list_find(&vmx->kvmpv->list, hw);
@@ -228,29 +235,16 @@ static noinline void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 		return;
 	}
 
-	/* As cached_root_find_and_keep_current() rotates: this is its LRU. */
-	info = mmu->prev_roots[k];
-	memmove(mmu->prev_roots + 1, mmu->prev_roots, k * sizeof(info));
-	mmu->prev_roots[0] = mmu->root;
-	mmu->root = info;
-
+	kvmpv_make_current(vcpu, mmu->prev_roots[k], k);
 	/* The same roots in another order are published as they were. */
-	info = vmx->kvmpv->published.root[k + 1];
-	memmove(vmx->kvmpv->published.root + 1, vmx->kvmpv->published.root,
-		(k + 1) * sizeof(info));
-	vmx->kvmpv->published.root[0] = info;
-
-	/* The rest of what kvm_set_cr3() and kvm_mmu_new_pgd() would have done. */
-	vcpu->arch.cr3 = info.pgd;
-	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
-	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
-	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
+	if (vmx->kvmpv->published.valid)
+		kvmpv_remember(vmx->kvmpv, mmu);
 
 	vmx->kvmpv->loaded = hw;
 	vmx->kvmpv->misses = 0;
 	vmx->kvmpv->switches++;
 	kvmpv_count(KVMPV_STAT_SWITCHES);
-	trace_kvmpv_switch(vcpu->vcpu_id, info.pgd);
+	trace_kvmpv_switch(vcpu->vcpu_id, mmu->root.pgd);
 }
 
 /* kvm_rip_read() where it was not read before: vmx_cache_reg() without the way there. */
@@ -409,14 +403,6 @@ static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 	return true;
 }
 
-static void kvmpv_remember(struct kvmpv_vcpu *p, const struct kvm_mmu *mmu)
-{
-	p->published.root[0] = mmu->root;
-	memcpy(p->published.root + 1, mmu->prev_roots, sizeof(mmu->prev_roots));
-	p->published.role = mmu->root_role.word;
-	p->published.valid = true;
-}
-
 static void kvmpv_count_publish(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 {
 	p->publishes++;
@@ -441,6 +427,13 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 		kvmpv_write_targets(p);
 	if (changed)
 		kvmpv_count_publish(vcpu, p);
+}
+
+/* Is what was published last still so, as far as the registration goes? */
+static bool kvmpv_is_settled(const struct kvmpv_vcpu *p)
+{
+	return p->published.valid && p->shown && !p->dead && !p->hold &&
+	       !p->fault_in;
 }
 
 static bool kvmpv_is_root(const struct kvm_mmu_root_info *a,
@@ -469,7 +462,7 @@ static bool kvmpv_is_published(struct vcpu_vmx *vmx, u64 flag,
 	const struct kvmpv_published *was = &p->published;
 	const struct kvm_mmu *mmu = &vmx->vcpu.arch.root_mmu;
 
-	return was->valid && p->shown && !p->dead && !p->hold && !p->fault_in &&
+	return kvmpv_is_settled(p) &&
 	       was->role == mmu->root_role.word &&
 	       kvmpv_is_root(&was->root[0], &mmu->root) &&
 	       kvmpv_is_root(&was->root[1], &mmu->prev_roots[0]) &&
@@ -607,28 +600,22 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
  * wait for a page that an entry allows itself, and under SRCU for its memslot.
  */
 static void kvmpv_publish_switch(struct vcpu_vmx *vmx,
+				 const struct kvmpv_root *root,
 				 const struct kvm_mmu_root_info *info)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	struct kvmpv_root gone = { .pgd = info->pgd, .hpa = info->hpa };
-	struct kvmpv_root root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
-	int slot = kvmpv_list_replace(&p->list, &gone, &root);
+	int slot = kvmpv_list_replace(&p->list, &gone, root);
 
-	if (slot < 0) {
+	if (slot < 0 || !kvmpv_write_table(vcpu, p, slot, 1)) {
+		/* A table that cannot be written: nothing is listed then. */
+		p->fault_in = slot >= 0;
 		kvmpv_publish(vmx, p->flag, READ_ONCE(kvmpv_targets));
 		return;
 	}
-	if (!kvmpv_write_table(vcpu, p, slot, 1)) {
-		/* As kvmpv_write() does: neither lists what the other does not. */
-		p->published.valid = false;
-		p->fault_in = true;
-		p->list.used = 0;
-		kvmpv_write_targets(p);
-		return;
-	}
 	vmcs_writel(CR3_TARGET_VALUE0 + 2 * slot,
-		    root.hw | kvmpv_target_flag(p->found, p->flag));
+		    root->hw | kvmpv_target_flag(p->found, p->flag));
 	kvmpv_remember(p, vcpu->arch.mmu);
 	kvmpv_count_publish(vcpu, p);
 }
@@ -671,8 +658,9 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	struct kvm_mmu_root_info gone;
+	struct kvmpv_root root;
 	bool noflush;
-	u64 cr3, hw;
+	u64 cr3;
 	int idx;
 
 	switch (vmx->exit_reason.basic) {
@@ -688,8 +676,7 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	}
 
 	/* What is published was so at the entry: no nesting, no SMM, no debugger. */
-	if (!p->published.valid || !p->shown || p->dead || p->hold ||
-	    p->fault_in || p->restarted)
+	if (!kvmpv_is_settled(p) || p->restarted)
 		return EXIT_FASTPATH_NONE;
 	/* A ring of dirty pages can get full, which is looked at before an entry. */
 	if (vcpu->kvm->dirty_ring_size)
@@ -703,12 +690,12 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	/* Without PCID all entries are of PCID 0, whatever the root. */
 	if (!noflush || !p->flag)
 		vpid_sync_context(vmx->vpid);
-	hw = kvmpv_root(vcpu, &vcpu->arch.mmu->root).hw;
-	vmcs_writel(GUEST_CR3, hw);
-	p->loaded = hw;
+	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
+	vmcs_writel(GUEST_CR3, root.hw);
+	p->loaded = root.hw;
 
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	kvmpv_publish_switch(vmx, &gone);
+	kvmpv_publish_switch(vmx, &root, &gone);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 
 	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)

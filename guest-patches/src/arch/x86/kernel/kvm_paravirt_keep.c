@@ -21,7 +21,7 @@
  *    span what they span: kvmpv_new_mapping(). Whoever puts a huge page, or a
  *    whole table, into an upper entry finds it none, as ever.
  *  - An upper table is freed with all spare ones below it: kvmpv_leave_range()
- *    makes free_pgd_range() go through everything between two mappings.
+ *    makes free_pgd_range() go through all that such a table spans.
  *  - What a process had no mapping at when it ended is freed, so that a tree
  *    has no more than its last user needed. Who is laid out in another way gets
  *    none of it: kvmpv_init_layout().

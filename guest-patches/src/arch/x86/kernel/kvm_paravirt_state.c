@@ -103,13 +103,16 @@ static ssize_t pti_show(struct kobject *kobj,
 
 static struct kobj_attribute pti_attr = __ATTR_RO(pti);
 
-static ssize_t page_tables_show(struct kobject *kobj,
-				struct kobj_attribute *attr, char *buf)
-{
-	return sysfs_emit(buf, "%s\n", kvmpv_keep_used ? "kept" : "stock");
-}
+/* What is @word where it is used, and what Linux does otherwise where it is not. */
+#define KVMPV_STATE(name, used, word)					\
+static ssize_t name##_show(struct kobject *kobj,			\
+			   struct kobj_attribute *attr, char *buf)	\
+{									\
+	return sysfs_emit(buf, "%s\n", (used) ? (word) : "stock");	\
+}									\
+static struct kobj_attribute name##_attr = __ATTR_RO(name)
 
-static struct kobj_attribute page_tables_attr = __ATTR_RO(page_tables);
+KVMPV_STATE(page_tables, kvmpv_keep_used, "kept");
 
 static ssize_t kept_pages_show(struct kobject *kobj,
 			       struct kobj_attribute *attr, char *buf)
@@ -119,29 +122,11 @@ static ssize_t kept_pages_show(struct kobject *kobj,
 
 static struct kobj_attribute kept_pages_attr = __ATTR_RO(kept_pages);
 
-static ssize_t copy_on_write_show(struct kobject *kobj,
-				  struct kobj_attribute *attr, char *buf)
-{
-	return sysfs_emit(buf, "%s\n", kvmpv_cow_used ? "flush-last" : "stock");
-}
+KVMPV_STATE(copy_on_write, kvmpv_cow_used, "flush-last");
 
-static struct kobj_attribute copy_on_write_attr = __ATTR_RO(copy_on_write);
+KVMPV_STATE(io_delay, kvmpv_iodelay_used, "none");
 
-static ssize_t io_delay_show(struct kobject *kobj,
-			     struct kobj_attribute *attr, char *buf)
-{
-	return sysfs_emit(buf, "%s\n", kvmpv_iodelay_used ? "none" : "stock");
-}
-
-static struct kobj_attribute io_delay_attr = __ATTR_RO(io_delay);
-
-static ssize_t pic_show(struct kobject *kobj,
-			struct kobj_attribute *attr, char *buf)
-{
-	return sysfs_emit(buf, "%s\n", kvmpv_pic_used ? "light" : "stock");
-}
-
-static struct kobj_attribute pic_attr = __ATTR_RO(pic);
+KVMPV_STATE(pic, kvmpv_pic_used, "light");
 
 static struct attribute *kvmpv_attrs[] = {
 	&host_version_attr.attr,
