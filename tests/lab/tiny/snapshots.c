@@ -259,8 +259,12 @@ static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, enu
 	vm_pause(*vm);
 	if ((*vm)->failed || !look(*vm, cycle))
 		return false;
+	/*
+	 * A snapshot may have been made after the MOV of a window and before the guest counted
+	 * it: it does so where it is restored. With a cache there are hundreds.
+	 */
 	for (id = 0; id < (*vm)->nr; id++)
-		if ((*vm)->cut_off && vm_ctl(*vm)->cpu[id].hits != hits[id])
+		if ((*vm)->cut_off && vm_ctl(*vm)->cpu[id].hits - hits[id] > 1)
 			return wrong("switches without a cache", cycle, hits[id],
 				     vm_ctl(*vm)->cpu[id].hits);
 	note_counters(*vm);
