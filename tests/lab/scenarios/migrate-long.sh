@@ -9,7 +9,6 @@
 CLOCK="instructions"
 SEED=20261122
 STEPS=${STEPS:-14}
-GUEST_MEM=64
 
 # random N: 0 to N-1, in RANDOM_IS
 random() {

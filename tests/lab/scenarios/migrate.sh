@@ -8,7 +8,6 @@
 CLOCK="instructions"
 HOST=/sys/kernel/debug/kvm_paravirt_host
 GUEST_SMP=2
-GUEST_MEM=64
 
 kvm_load ours
 check "guest is in a storm" moved_start
