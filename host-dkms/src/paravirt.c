@@ -423,8 +423,10 @@ void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 {
 	static const struct kvmpv_list none;
 	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
+	unsigned int i;
 
-	kvmpv_list_entries(&none, 0, entry);
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
+		entry[i] = kvmpv_list_entry(&none, i, 0);
 	if (kvm_write_guest_cached(vcpu->kvm, &p->table, entry, sizeof(entry)))
 		return;
 	p->shown = false;

@@ -267,7 +267,7 @@ void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
 void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			 gpa_t pgd);
 void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
-			unsigned int k);
+			unsigned int gone);
 bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			gpa_t pgd, bool flush, u64 pcid_mask,
 			struct kvm_mmu_root_info *gone);
@@ -277,8 +277,7 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu);
 struct vcpu_vmx;
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level);
-void __kvmpv_exit(struct vcpu_vmx *vmx);
+bool __kvmpv_exit(struct vcpu_vmx *vmx);
 bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand);
-fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx);
 
 #endif /* __KVMPV_H */

@@ -27,7 +27,7 @@
  * That is about tables. What the TLB has of a stashed root's PCID is another
  * matter: KVM flushes nothing for an INVPCID of a PCID that no root in its arrays
  * has, as it will when it loads such a root (kvm_mmu_load()), which is not done
- * for these. So INVPCID flushes, see __kvmpv_fastpath(). All else that flushes a
+ * for these. So INVPCID flushes, see __kvmpv_exit(). All else that flushes a
  * TLB flushes it for all PCIDs of the vCPU.
  *
  * A page with a root count is not reclaimed when a VM is short of shadow pages.
@@ -225,26 +225,40 @@ void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 }
 
 /*
- * Which of prev_roots[] a flush of a PCID frees, see kvm_invalidate_pcid(): one
- * bit for each. In the stash such a root does no harm.
+ * Which roots a flush of a PCID frees, see kvm_invalidate_pcid(): one bit for each,
+ * mmu->root first, then prev_roots[]. In the stash such a root does no harm.
  */
 static unsigned int kvmpv_flushed(const struct kvm_mmu *mmu, gpa_t pgd,
 				  u64 pcid_mask)
 {
-	unsigned int k, flushed = 0;
+	unsigned int k, flushed = !((mmu->root.pgd ^ pgd) & pcid_mask);
 
 	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
 		if (VALID_PAGE(mmu->prev_roots[k].hpa) &&
 		    !((mmu->prev_roots[k].pgd ^ pgd) & pcid_mask))
-			flushed |= 1u << k;
+			flushed |= 2u << k;
 	return flushed;
+}
+
+/* Which root makes room, as kvmpv_flushed() counts; -1: more than one would have to. */
+static int kvmpv_victim(const struct kvm_mmu *mmu, struct kvmpv_stash *stash,
+			unsigned int flushed)
+{
+	unsigned int k;
+
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS && !flushed; k++)
+		if (!VALID_PAGE(mmu->prev_roots[k].hpa))
+			return k + 1;
+	return kvmpv_stash_victim(stash, KVMPV_NR_ENTRIES, flushed,
+				  kvmpv_root_to_sp(mmu->root.hpa)->unsync_children);
 }
 
 /**
  * kvmpv_make_current() - another root becomes mmu->root
  * @vcpu: a registered vCPU, mmu->root valid and of root_mmu
  * @info: the root
- * @k: of prev_roots[], which loses this one; what was mmu->root becomes the first
+ * @gone: what is no longer among those that KVM keeps: 0: mmu->root, which it
+ *	replaces; else prev_roots[@gone - 1], and what was mmu->root becomes the first
  *
  * As cached_root_find_and_keep_current() rotates: that is KVM's LRU. And the rest
  * of what kvm_set_cr3() and kvm_mmu_new_pgd() would have done.
@@ -252,12 +266,15 @@ static unsigned int kvmpv_flushed(const struct kvm_mmu *mmu, gpa_t pgd,
  * Context: IRQs off. Everything here is the vCPU's own.
  */
 void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
-			unsigned int k)
+			unsigned int gone)
 {
 	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
 
-	memmove(mmu->prev_roots + 1, mmu->prev_roots, k * sizeof(info));
-	mmu->prev_roots[0] = mmu->root;
+	if (gone) {
+		memmove(mmu->prev_roots + 1, mmu->prev_roots,
+			(gone - 1) * sizeof(info));
+		mmu->prev_roots[0] = mmu->root;
+	}
 	mmu->root = info;
 
 	vcpu->arch.cr3 = info.pgd;
@@ -293,18 +310,14 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 	if (i < 0 || !VALID_PAGE(stash->hpa[i]) ||
 	    !kvmpv_is_synced(vcpu, stash->hpa[i]))
 		return false;
-	if (flush && pcid_mask) {
-		/* It would be the current one that may not be kept. */
-		if (!((mmu->root.pgd ^ pgd) & pcid_mask))
-			return false;
+	if (flush && pcid_mask)
 		flushed = kvmpv_flushed(mmu, pgd, pcid_mask);
-	}
-	victim = kvmpv_stash_victim(stash, KVM_MMU_NUM_PREV_ROOTS, flushed);
+	victim = kvmpv_victim(mmu, stash, flushed);
 	if (victim < 0)
 		return false;
 
 	info.hpa = stash->hpa[i];
-	*gone = mmu->prev_roots[victim];
+	*gone = victim ? mmu->prev_roots[victim - 1] : mmu->root;
 	if (!kvmpv_stash_exchange(stash, i, gone->pgd >> PAGE_SHIFT, gone->hpa))
 		return false;
 	if (!VALID_PAGE(gone->hpa))

@@ -134,25 +134,22 @@ const struct kvmpv_root *kvmpv_list_find(const struct kvmpv_list *list, u64 hw)
 }
 
 /**
- * kvmpv_list_entries() - the guest's table for a list
+ * kvmpv_list_entry() - an entry of the guest's table for a list
  * @list: the list
- * @flag: or'ed into each host_cr3: bit 63 if CR4.PCIDE is set, else 0
- * @entry: KVMPV_NR_ENTRIES entries
+ * @i: which one
+ * @flag: or'ed into host_cr3: bit 63 if CR4.PCIDE is set, else 0
+ *
+ * Return: the entry, one that is equal to no CR3 of the guest's for a free slot.
  */
-void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
-			struct kvmpv_entry *entry)
+struct kvmpv_entry kvmpv_list_entry(const struct kvmpv_list *list,
+				    unsigned int i, u64 flag)
 {
-	unsigned int i;
-
-	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
-		if (list->used & (1u << i)) {
-			entry[i].guest_cr3 = list->slot[i].pgd;
-			entry[i].host_cr3 = list->slot[i].hw | flag;
-		} else {
-			entry[i].guest_cr3 = KVMPV_CR3_NONE;
-			entry[i].host_cr3 = 0;
-		}
-	}
+	if (!(list->used & (1u << i)))
+		return (struct kvmpv_entry){ .guest_cr3 = KVMPV_CR3_NONE };
+	return (struct kvmpv_entry){
+		.guest_cr3 = list->slot[i].pgd,
+		.host_cr3 = list->slot[i].hw | flag,
+	};
 }
 
 /**
@@ -184,7 +181,7 @@ unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 /**
  * kvmpv_target_flag() - bit 63 of the values in the CPU's list
  * @found: what trying the CPU's targets has shown
- * @flag: bit 63 of the values in the guest's table, as for kvmpv_list_entries()
+ * @flag: bit 63 of the values in the guest's table, as for kvmpv_list_entry()
  *
  * SDM vol. 3, "Instructions That Cause VM Exits Conditionally": a MOV to CR3
  * does not exit if the value of its source operand equals a target. That the
@@ -237,6 +234,8 @@ void kvmpv_stash_init(struct kvmpv_stash *stash)
 		stash->gfn[i] = KVMPV_NO_ROOT;
 		stash->hpa[i] = KVMPV_NO_ROOT;
 	}
+	for (i = 0; i < KVMPV_STASH_HASH; i++)
+		stash->was[i] = 0;
 	stash->next = 0;
 	stash->hand = 0;
 	stash->random = 1;
@@ -247,33 +246,47 @@ void kvmpv_stash_init(struct kvmpv_stash *stash)
  * @stash: the stash
  * @gfn: of the guest's top-level page table
  *
+ * A load that is done in the exit fastpath looks for two of them, which are there:
+ * each is found where it was last, by a hash of its gfn.
+ *
  * Return: the place, whether there is a root in it or not; -1: there is none.
  */
-int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn)
+int kvmpv_stash_index(struct kvmpv_stash *stash, u64 gfn)
 {
+	u8 *was = &stash->was[gfn % KVMPV_STASH_HASH];
 	int i;
 
-	for (i = 0; i < KVMPV_STASH; i++)
-		if (stash->gfn[i] == gfn)
+	if (stash->gfn[*was] == gfn)
+		return *was;
+	for (i = 0; i < KVMPV_STASH; i++) {
+		if (stash->gfn[i] == gfn) {
+			*was = i;
 			return i;
+		}
+	}
 	return -1;
 }
 
 /**
- * kvmpv_stash_victim() - which of the previous roots goes into the stash
+ * kvmpv_stash_victim() - which of the roots that KVM keeps goes into the stash
  * @stash: the stash
- * @nr: number of previous roots
+ * @nr: number of these roots; the current one, which is about to be left, is 0
  * @flushed: which of them must not stay, bit i for root i
+ * @unsynced: the current one has tables that are not in sync: it would be of no use
  *
- * Not the least recently used one: of a ring of more address spaces than are
- * kept that is always the one that is needed next. So it is a random one,
- * each as likely as the others.
+ * Mostly the current one. Of a ring of more address spaces than are kept it is
+ * the one that is needed last, while the least recently used one is always
+ * needed next. But two processes that go to and fro would push each other out
+ * for ever: so one time in KVMPV_STASH_SPREAD it is one of the others, each as
+ * likely.
  *
  * Return: its index; -1 if more than one would have to go.
  */
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
-		       unsigned int flushed)
+		       unsigned int flushed, bool unsynced)
 {
+	unsigned int spread = unsynced ? 1 : KVMPV_STASH_SPREAD, i;
+
 	if (flushed & (flushed - 1))
 		return -1;
 	if (flushed)
@@ -282,7 +295,8 @@ int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
 	stash->random ^= stash->random << 13;
 	stash->random ^= stash->random >> 17;
 	stash->random ^= stash->random << 5;
-	return ((u64)stash->random * nr) >> 32;
+	i = ((u64)stash->random * (spread * (nr - 1))) >> 32;
+	return i < nr - 1 ? i + 1 : 0;
 }
 
 /**

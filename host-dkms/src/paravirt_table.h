@@ -33,6 +33,8 @@ struct kvmpv_list {
 
 /* Enough for a ring of 32 processes and what runs beside them. */
 #define KVMPV_STASH		48
+#define KVMPV_STASH_HASH	64
+#define KVMPV_STASH_SPREAD	8	/* see kvmpv_stash_victim() */
 #define KVMPV_NO_ROOT		(~0ull)	/* INVALID_PAGE, and the gfn of none */
 
 /*
@@ -42,6 +44,7 @@ struct kvmpv_list {
 struct kvmpv_stash {
 	u64 gfn[KVMPV_STASH];
 	u64 hpa[KVMPV_STASH];	/* referenced; KVMPV_NO_ROOT: only remembered */
+	u8 was[KVMPV_STASH_HASH]; /* where a gfn was last, by gfn % KVMPV_STASH_HASH */
 	unsigned int next;	/* which is forgotten next */
 	unsigned int hand;	/* which was last looked at for having been zapped */
 	u32 random;
@@ -112,8 +115,8 @@ bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
 int kvmpv_list_replace(struct kvmpv_list *list, const struct kvmpv_root *gone,
 		       const struct kvmpv_root *root);
 const struct kvmpv_root *kvmpv_list_find(const struct kvmpv_list *list, u64 hw);
-void kvmpv_list_entries(const struct kvmpv_list *list, u64 flag,
-			struct kvmpv_entry *entry);
+struct kvmpv_entry kvmpv_list_entry(const struct kvmpv_list *list,
+				    unsigned int i, u64 flag);
 unsigned int kvmpv_list_targets(const struct kvmpv_list *list, u64 flag,
 				u64 *target);
 u64 kvmpv_target_flag(enum kvmpv_targets found, u64 flag);
@@ -121,9 +124,9 @@ bool kvmpv_list_missed(const struct kvmpv_list *list, u64 flag, u64 operand);
 enum kvmpv_targets kvmpv_targets_worse(enum kvmpv_targets found, u64 flag);
 
 void kvmpv_stash_init(struct kvmpv_stash *stash);
-int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn);
+int kvmpv_stash_index(struct kvmpv_stash *stash, u64 gfn);
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
-		       unsigned int flushed);
+		       unsigned int flushed, bool unsynced);
 bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa);
 
 bool kvmpv_is_elsewhere(const struct kvmpv_place *left,

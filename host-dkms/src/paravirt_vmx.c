@@ -169,10 +169,8 @@ static noinline void kvmpv_prove(struct vcpu_vmx *vmx)
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	u64 hw;
 
-	/* Not if the CPU has loaded nothing: it saves nothing, either. */
 	if (p->dead || p->found == KVMPV_TARGETS_NO_TAG ||
-	    !(p->loaded & KVMPV_CR3_TAG) || vmx->fail ||
-	    (vmcs_read32(VM_EXIT_REASON) & VMX_EXIT_REASONS_FAILED_VMENTRY))
+	    !(p->loaded & KVMPV_CR3_TAG))
 		return;
 	hw = vmcs_readl(GUEST_CR3);
 	if (hw == p->loaded) {
@@ -235,7 +233,7 @@ static noinline void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 		return;
 	}
 
-	kvmpv_make_current(vcpu, mmu->prev_roots[k], k);
+	kvmpv_make_current(vcpu, mmu->prev_roots[k], k + 1);
 	/* The same roots in another order are published as they were. */
 	if (vmx->kvmpv->published.valid)
 		kvmpv_remember(vmx->kvmpv, mmu);
@@ -266,42 +264,6 @@ static noinline void kvmpv_leave_window(struct vcpu_vmx *vmx)
 		kvmpv_restart(vmx, w);
 		vmx->kvmpv->restarted = true;
 	}
-}
-
-/**
- * __kvmpv_exit() - directly after a VM exit
- * @vmx: a registered vCPU
- *
- * RIP is set back at every exit, not only when the table changes: userspace
- * can have registers copied out (KVM_CAP_SYNC_REGS) before any later hook, and
- * so nobody ever sees a RIP in a window. Nor does an event that is injected at
- * the next entry, NMI, #MC and #DB among them: all of them exit first. While
- * neither list nor table hold anything a window cannot have read a host value:
- * debuggers can step through it. (A table that could not be emptied counts.)
- *
- * Context: IRQs off. Everything here is the vCPU's own.
- */
-void __kvmpv_exit(struct vcpu_vmx *vmx)
-{
-	struct kvmpv_vcpu *p = vmx->kvmpv;
-	u64 hw;
-
-	p->restarted = false;
-	if (is_guest_mode(&vmx->vcpu))
-		return;
-	if (unlikely(!p->proven) && p->cache)
-		kvmpv_prove(vmx);
-	if (!p->listed && !p->shown)
-		return;
-
-	if (unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
-		kvmpv_leave_window(vmx);
-
-	if (!p->listed)
-		return;
-	hw = vmcs_readl(GUEST_CR3);
-	if (hw != p->loaded)
-		kvmpv_learn(vmx, hw);
 }
 
 /*
@@ -391,12 +353,18 @@ static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 			      unsigned int first, unsigned int nr)
 {
 	struct kvmpv_entry __user *to = kvmpv_table(vcpu, &p->table);
-	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
+	bool failed = !to;
+	unsigned int i;
 
-	if (!to)
-		return false;
-	kvmpv_list_entries(&p->list, p->flag, entry);
-	if (copy_to_user_nofault(to + first, entry + first, nr * sizeof(*entry)))
+	pagefault_disable();
+	for (i = first; i < first + nr && !failed; i++) {
+		struct kvmpv_entry entry = kvmpv_list_entry(&p->list, i, p->flag);
+
+		failed = __put_user(entry.guest_cr3, &to[i].guest_cr3) ||
+			 __put_user(entry.host_cr3, &to[i].host_cr3);
+	}
+	pagefault_enable();
+	if (failed)
 		return false;
 	mark_page_dirty_in_slot(vcpu->kvm, p->table.memslot,
 				gpa_to_gfn(p->table.gpa));
@@ -642,18 +610,12 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 	return true;
 }
 
-/**
- * __kvmpv_fastpath() - vmx_exit_handlers_fastpath(), what KVM has no fastpath for
- * @vmx: a registered vCPU
- *
- * A load of CR3 whose root is in the stash. All else takes the slow path, as if
- * this had not been called: also what the guest must not do, what is to be
- * restarted, and a load of the value that is there already.
- *
- * Context: IRQs off, no SRCU held.
- * Return: EXIT_FASTPATH_REENTER_GUEST or EXIT_FASTPATH_NONE.
+/*
+ * A load of CR3 whose root is in the stash, done here. All else takes the slow
+ * path, as if this had not been called: also what the guest must not do, what is
+ * to be restarted, and a load of the value that is there already.
  */
-fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
+static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
@@ -663,29 +625,17 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	u64 cr3;
 	int idx;
 
-	switch (vmx->exit_reason.basic) {
-	case EXIT_REASON_VMCALL:
-	case EXIT_REASON_CR_ACCESS:
-		break;
-	case EXIT_REASON_INVPCID:
-		/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
-		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
-		return EXIT_FASTPATH_NONE;
-	default:
-		return EXIT_FASTPATH_NONE;
-	}
-
 	/* What is published was so at the entry: no nesting, no SMM, no debugger. */
 	if (!kvmpv_is_settled(p) || p->restarted)
-		return EXIT_FASTPATH_NONE;
+		return false;
 	/* A ring of dirty pages can get full, which is looked at before an entry. */
 	if (vcpu->kvm->dirty_ring_size)
-		return EXIT_FASTPATH_NONE;
+		return false;
 	if (!kvmpv_is_load(vmx, &cr3, &noflush) || (cr3 & KVMPV_CR3_TAG) ||
 	    cr3 == vcpu->arch.cr3 ||
 	    !kvmpv_stash_switch(vcpu, p->stash, cr3, !noflush,
 				p->flag ? X86_CR3_PCID_MASK : 0, &gone))
-		return EXIT_FASTPATH_NONE;
+		return false;
 
 	/* Without PCID all entries are of PCID 0, whatever the root. */
 	if (!noflush || !p->flag)
@@ -703,5 +653,57 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
 	/* If it is single-stepped, that is a request: the next check finds it. */
 	kvm_skip_emulated_instruction(vcpu);
-	return EXIT_FASTPATH_REENTER_GUEST;
+	return true;
+}
+
+/**
+ * __kvmpv_exit() - vmx_exit_handlers_fastpath(): the guest has run
+ * @vmx: a registered vCPU
+ *
+ * RIP is set back at every exit, not only when the table changes: userspace
+ * can have registers copied out (KVM_CAP_SYNC_REGS) before any later hook, and
+ * so nobody ever sees a RIP in a window. Nor does an event that is injected at
+ * the next entry, NMI, #MC and #DB among them: all of them exit first. While
+ * neither list nor table hold anything a window cannot have read a host value:
+ * debuggers can step through it. (A table that could not be emptied counts.)
+ * An entry that fails does not come here: no instruction of the guest was
+ * executed, and what is in the VMCS is what was there before (SDM vol. 3,
+ * "VM-Entry Failures During or After Loading Guest State").
+ *
+ * Context: IRQs off, no SRCU held. Everything here is the vCPU's own.
+ * Return: true if the exit was a load of CR3 and is done: the guest can go on.
+ */
+bool __kvmpv_exit(struct vcpu_vmx *vmx)
+{
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	u64 hw;
+
+	p->restarted = false;
+	if (is_guest_mode(&vmx->vcpu))
+		return false;
+	if (unlikely(!p->proven) && p->cache)
+		kvmpv_prove(vmx);
+	if (!p->listed && !p->shown)
+		return false;
+
+	if (unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
+		kvmpv_leave_window(vmx);
+
+	if (!p->listed)
+		return false;
+	hw = vmcs_readl(GUEST_CR3);
+	if (hw != p->loaded)
+		kvmpv_learn(vmx, hw);
+
+	switch (vmx->exit_reason.basic) {
+	case EXIT_REASON_VMCALL:
+	case EXIT_REASON_CR_ACCESS:
+		return kvmpv_fastpath(vmx);
+	case EXIT_REASON_INVPCID:
+		/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
+		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, &vmx->vcpu);
+		return false;
+	default:
+		return false;
+	}
 }

@@ -39,7 +39,7 @@
 #define FQ2	4	/* to make the request */
 #define FQ3	5	/* to look at the mode */
 #define FWAIT	6	/* smp_call_function_many() waits */
-#define FAST	7	/* __kvmpv_fastpath(): vcpu->mode is still IN_GUEST_MODE */
+#define FAST	7	/* kvmpv_fastpath(): vcpu->mode is still IN_GUEST_MODE */
 
 /* @req */
 #define R_PGD	1	/* KVM_REQ_LOAD_MMU_PGD */
@@ -493,16 +493,22 @@ inline real_load(v) {
 #define IS_UNSYNC(v) (V[v].st1 | V[v].st2)
 #endif
 #define STASHED(v, a) (V[v].stash & BIT(a) & WITHOUT(IS_ZAPPED(v) | IS_OLD(v) | IS_OTHER(v) | IS_UNSYNC(v)))
-/* What __kvmpv_fastpath() looks at before: published.valid and so on */
+/* What kvmpv_fastpath() looks at before: published.valid and so on */
 #define FASTPATH(v)	(V[v].reg && V[v].list && V[v].shown && !V[v].hold && !V[v].fault_in)
 
 /*
  * kvmpv_stash_switch(), kvmpv_publish_switch(), interrupts off: to a root that
- * was looked at in the step before. The one that goes is in its place now.
+ * was looked at in the step before. The one that goes is in its place now: the one
+ * that is left, or the other one.
  */
 inline stash_switch(v, a) {
-	m = V[v].kept & WITHOUT(BIT(V[v].acr3));
-	V[v].kept = BIT(V[v].acr3) | BIT(a);
+	if
+	:: true ->
+		m = BIT(V[v].acr3)
+	:: true ->
+		m = V[v].kept & WITHOUT(BIT(V[v].acr3))
+	fi;
+	V[v].kept = (V[v].kept & WITHOUT(m)) | BIT(a);
 	V[v].stash = m;
 	V[v].acr3 = a;
 	V[v].hw = a;

@@ -132,9 +132,8 @@ static void roots_and_list(struct kvmpv_list *list)
 	}
 
 	flag = next() & 1 ? 1ull << 63 : 0;
-	memset(entry, 0xaa, sizeof(entry));
-	kvmpv_list_entries(list, flag, entry);
 	for (i = 0; i < NR; i++) {
+		entry[i] = kvmpv_list_entry(list, i, flag);
 		if (list->used >> i & 1) {
 			require(entry[i].guest_cr3 == list->slot[i].pgd);
 			require(entry[i].host_cr3 == (list->slot[i].hw ^ flag));
@@ -201,7 +200,7 @@ static void stash(void)
 	struct kvmpv_stash s;
 	unsigned int n = next() % 32, i, j, flushed;
 	u64 held[16] = { 0 };
-	int victim;
+	int victim, unsynced;
 
 	kvmpv_stash_init(&s);
 	for (i = 0; i < 8; i++)
@@ -239,12 +238,14 @@ static void stash(void)
 		for (i = 0; i < 16; i++)
 			require(!held[i] || kvmpv_stash_index(&s, i) >= 0);
 	}
-	flushed = next() % 8;
-	victim = kvmpv_stash_victim(&s, 3, flushed);
+	flushed = next() % 16;
+	unsynced = next() & 1;
+	victim = kvmpv_stash_victim(&s, 4, flushed, unsynced);
 	if (!flushed)
-		require(victim >= 0 && victim < 3);
+		require(victim >= unsynced && victim < 4);
 	else
-		require(victim == (flushed == 1 ? 0 : flushed == 2 ? 1 : flushed == 4 ? 2 : -1));
+		require(victim == (flushed == 1 ? 0 : flushed == 2 ? 1 : flushed == 4 ? 2 :
+				   flushed == 8 ? 3 : -1));
 }
 
 static u64 le(const uint8_t *p, unsigned int bytes)

@@ -320,35 +320,58 @@ static void stash_finds_each_place(void)
 	}
 	for (i = 0; i < KVMPV_STASH; i++)
 		check_eq(kvmpv_stash_index(&stash, 100 + i), i);
+	/* also where it is not where one of its hash was last, nor where it was itself */
+	stash.gfn[5] = 105 + KVMPV_STASH_HASH;
+	stash.gfn[6] = 105;
+	check_eq(kvmpv_stash_index(&stash, 105), 6);
+	check_eq(kvmpv_stash_index(&stash, 105 + KVMPV_STASH_HASH), 5);
+	check_eq(kvmpv_stash_index(&stash, 105), 6);
 	check_eq(kvmpv_stash_index(&stash, 99), -1);
 	check_eq(kvmpv_stash_index(&stash, 100 + KVMPV_STASH), -1);
 }
 
-static void stash_victims_are_uniform(void)
+/* Seven times of eight the one that is left, else one of the others, each as often. */
+static void stash_victims(void)
 {
 	unsigned int nr, i, count[4], of[4][4];
 	struct kvmpv_stash stash;
 	int victim, last;
 
 	kvmpv_stash_init(&stash);
-	for (nr = 1; nr <= 4; nr++) {
+	for (nr = 2; nr <= 4; nr++) {
 		memset(count, 0, sizeof(count));
-		memset(of, 0, sizeof(of));
-		for (i = last = 0; i < 12000; i++, last = victim) {
-			victim = kvmpv_stash_victim(&stash, nr, 0);
+		for (i = 0; i < 96000; i++) {
+			victim = kvmpv_stash_victim(&stash, nr, 0, false);
 			if (victim < 0 || victim >= (int)nr) {
 				fail("victim %d of %u", victim, nr);
 				return;
 			}
 			count[victim]++;
+		}
+		/* within 6 standard deviations */
+		check(count[0] > 84000 - 615 && count[0] < 84000 + 615);
+		for (i = 1; i < nr; i++)
+			check(count[i] * (nr - 1) > 12000 - 600 * (nr - 1) &&
+			      count[i] * (nr - 1) < 12000 + 600 * (nr - 1));
+
+		/* one that is not in sync never, the others as often, also one after another */
+		memset(count, 0, sizeof(count));
+		memset(of, 0, sizeof(of));
+		for (i = 0, last = 1; i < 12000; i++, last = victim) {
+			victim = kvmpv_stash_victim(&stash, nr, 0, true);
+			if (victim < 1 || victim >= (int)nr) {
+				fail("victim %d of %u, the first not in sync", victim, nr);
+				return;
+			}
+			count[victim]++;
 			of[last][victim]++;
 		}
-		/* within 6 standard deviations, also after each of the others */
-		for (i = 0; i < nr; i++) {
-			check(count[i] * nr > 12000 - 350 * nr && count[i] * nr < 12000 + 350 * nr);
-			for (last = 0; last < (int)nr; last++)
-				check(of[last][i] * nr * nr > 12000 - 350 * nr * nr &&
-				      of[last][i] * nr * nr < 12000 + 350 * nr * nr);
+		for (i = 1; i < nr; i++) {
+			check(count[i] * (nr - 1) > 12000 - 350 * (nr - 1) &&
+			      count[i] * (nr - 1) < 12000 + 350 * (nr - 1));
+			for (last = 1; last < (int)nr; last++)
+				check(of[last][i] * (nr - 1) * (nr - 1) > 12000 - 350 * (nr - 1) * (nr - 1) &&
+				      of[last][i] * (nr - 1) * (nr - 1) < 12000 + 350 * (nr - 1) * (nr - 1));
 		}
 	}
 }
@@ -359,9 +382,9 @@ static void stash_victim_is_what_a_flush_frees(void)
 	unsigned int flushed, i;
 
 	kvmpv_stash_init(&stash);
-	for (flushed = 1; flushed < 1u << 3; flushed++) {
-		for (i = 0; i < 20; i++) {
-			int victim = kvmpv_stash_victim(&stash, 3, flushed);
+	for (flushed = 1; flushed < 1u << 4; flushed++) {
+		for (i = 0; i < 40; i++) {
+			int victim = kvmpv_stash_victim(&stash, 4, flushed, i & 1);
 
 			if (__builtin_popcount(flushed) > 1)
 				check_eq(victim, -1);
@@ -434,9 +457,8 @@ static void entries_show_the_list(void)
 
 	kvmpv_list_update(&list, want, 2);
 	for (flag = 0; ; flag = 1ull << 63) {
-		memset(e, 0x55, sizeof(e));
-		kvmpv_list_entries(&list, flag, e);
 		for (i = 0; i < NR; i++) {
+			e[i] = kvmpv_list_entry(&list, i, flag);
 			if (i == 0 || i == 2) {
 				check(e[i].guest_cr3 == root(i + 1).pgd);
 				check(e[i].host_cr3 == (root(i + 1).hw | flag));
@@ -1104,7 +1126,7 @@ static const struct {
 	{ "replace: the same as update", replace_is_as_update },
 	{ "stash: starts empty", stash_starts_empty },
 	{ "stash: finds each place", stash_finds_each_place },
-	{ "stash: a root chosen at random is each as often", stash_victims_are_uniform },
+	{ "stash: mostly the root that is left makes room, else each as often", stash_victims },
 	{ "stash: what a flush would free goes", stash_victim_is_what_a_flush_frees },
 	{ "stash: one goes, one comes, each page table once", stash_exchanges },
 	{ "find: by hardware value, used slots only", find_by_hardware_value },

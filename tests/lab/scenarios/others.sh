@@ -44,9 +44,8 @@ guest_kill m
 kvm_unload
 
 # A hypercall also pays the comparison that tells it from ours: its instructions are counted, not their share.
-# The keys of entry, exit and fastpath: four instructions an exit, of 1,078 at least.
-no_dearer "nobody registered" ours stock 5/1000 $EXITS
-no_dearer "nobody registered" ours stock 12 vmcall
+no_dearer "nobody registered" ours stock 2/1000 $EXITS
+no_dearer "nobody registered" ours stock 10 vmcall
 no_dearer "beside a guest with kvm_paravirt=1" ours-beside stock-beside 10/1000 $EXITS
 no_dearer "beside a guest with kvm_paravirt=1" ours-beside stock-beside 15 vmcall
 stock_sizes=$(cat "$RUN/sizes.stock") ours_sizes=$(cat "$RUN/sizes.ours")
