@@ -60,8 +60,9 @@ check "hit rate of these is over 99 %" \
 read -r after <$HOST/switches
 check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
 
-# 2800 switches between 8 address spaces. Each that is no hit pushes one of three others out of the table, at random. So few
-# are still there when it is their turn again, the others are in the stash; those that fill it are left for KVM.
+# 2800 switches between 8 address spaces. A load that is no hit mostly takes the place of the one that is left: were it
+# always so, three of seven would be hits, and 1,600 loads come from the stash. One in eight takes the place of another, which
+# is then no hit at its turn. Those that fill the stash are left for KVM.
 stash_reads() { read -r stashed <$HOST/stash_switches && read -r missed <$HOST/load_cr3_missed; }
 ring8="LAB_MARKS=0 pipe 250 8"
 stash_reads
@@ -69,8 +70,8 @@ check "a ring of 8 processes" guest_sh a 120 "$ring8"
 before=$stashed missed_before=$missed
 stash_reads
 stashed=$((stashed - before)) missed=$((missed - missed_before))
-check "most of these come from the stash ($stashed)" [ "$stashed" -gt 2200 ]
-check "and not more than there are" [ "$stashed" -lt 2900 ]
+check "what is no hit comes from the stash ($stashed)" [ "$stashed" -gt 1500 ]
+check "a third and more of them are hits" [ "$stashed" -lt 1900 ]
 check "hardly one is left for KVM ($missed)" [ "$missed" -lt 150 ]
 check "memory is right beside a ring of 8, forks and execs" \
 	guest_sh a 240 "($ring8; $ring8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
