@@ -681,7 +681,7 @@ static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 	if (ret < 0)
 		kvmpv_count_refusal(-ret);
 	kvmpv_answer(vcpu, nr, a[0], a[1], ret, last);
-	return kvm_skip_emulated_instruction(vcpu);
+	return kvmpv_vendor_skip(vcpu, last);
 }
 
 /* A number of ours, if the upper half of RAX does not count or is 0. */

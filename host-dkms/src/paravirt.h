@@ -230,6 +230,19 @@ int kvmpv_vendor_check(struct kvm_vcpu *vcpu);
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
 
 /**
+ * kvmpv_vendor_skip() - go on after the instruction of a call
+ * @vcpu: the vCPU that has called, in KVM_RUN
+ * @last: the last byte of its address space: RIP wraps there
+ *
+ * As kvm_skip_emulated_instruction(), and without reading guest memory, for
+ * which SRCU is needed: it may be called from the exit fastpath.
+ *
+ * Context: the vCPU is loaded. IRQs on or off.
+ * Return: as any exit handler.
+ */
+int kvmpv_vendor_skip(struct kvm_vcpu *vcpu, u64 last);
+
+/**
  * kvmpv_vendor_cr3() - CR3 of the registered guest itself
  * @vcpu: the vCPU, in KVM_RUN
  *

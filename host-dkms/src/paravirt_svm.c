@@ -10,6 +10,9 @@
 #include "svm/svm.h"
 #include "paravirt.h"
 
+/* Of VMMCALL, 0F 01 D9. A guest that puts a prefix before it harms itself. */
+#define KVMPV_VMMCALL_BYTES	3
+
 struct kvmpv_vcpu **kvmpv_vendor_vcpu(struct kvm_vcpu *vcpu)
 {
 	return &to_svm(vcpu)->kvmpv;
@@ -44,6 +47,23 @@ int kvmpv_vendor_check(struct kvm_vcpu *vcpu)
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu)
 {
 	return to_svm(vcpu)->vmcb->save.cpl;
+}
+
+/*
+ * A CPU without NRIPS, as those without NPT are, does not say where the next
+ * instruction is: KVM has its emulator decode the one that has exited, which costs
+ * more than most calls do. The RIP is good for this exit alone: KVM takes it for
+ * that of an INT3 if it finds one when it injects #BP.
+ */
+int kvmpv_vendor_skip(struct kvm_vcpu *vcpu, u64 last)
+{
+	struct vcpu_svm *svm = to_svm(vcpu);
+	int r;
+
+	svm->next_rip = (kvm_rip_read(vcpu) + KVMPV_VMMCALL_BYTES) & last;
+	r = kvm_skip_emulated_instruction(vcpu);
+	svm->next_rip = 0;
+	return r;
 }
 
 /* What it comes back to when its nested guest exits, if one runs. */

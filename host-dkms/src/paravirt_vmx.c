@@ -81,6 +81,12 @@ int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu)
 	return vmx_get_cpl(vcpu);
 }
 
+/* The VMCS has the instruction's length, and KVM wraps by the mode. */
+int kvmpv_vendor_skip(struct kvm_vcpu *vcpu, u64 last)
+{
+	return kvm_skip_emulated_instruction(vcpu);
+}
+
 /* What it comes back to when its nested guest exits, if one runs. */
 u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
 {
