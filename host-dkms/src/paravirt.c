@@ -282,11 +282,9 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 					      sizeof(struct kvmpv_entry) *
 					      KVMPV_NR_ENTRIES))
 			return -KVMPV_EFAULT;
-		p->stash = kvmpv_stash_alloc();
-		if (!p->stash)
-			return -KVMPV_ENOMEM;
 	}
-	return kvmpv_install(vcpu, p);
+	p->stash = kvmpv_stash_alloc();
+	return p->stash ? kvmpv_install(vcpu, p) : -KVMPV_ENOMEM;
 }
 
 /*
@@ -465,8 +463,7 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 	p->left = kvmpv_place(vcpu);
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);
-	if (p->stash)
-		kvmpv_stash_trim(vcpu, p->stash);
+	kvmpv_stash_trim(vcpu, p->stash);
 	if (p->publishes == p->told_publishes &&
 	    p->restarts == p->told_restarts)
 		return;
@@ -508,8 +505,7 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 	if (p->fault_in)
 		kvmpv_clear_table(vcpu, p);
 
-	if (p->stash)
-		kvmpv_stash_evicted(vcpu, p->stash, cr3);
+	kvmpv_stash_evicted(vcpu, p->stash, cr3);
 	if (!noflush || kvmpv_pcid_enabled(vcpu)) {
 		if (kvm_set_cr3(vcpu, cr3 | (noflush ? X86_CR3_PCID_NOFLUSH : 0)))
 			return -KVMPV_EINVAL;

@@ -263,18 +263,19 @@ int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn)
  * kvmpv_stash_victim() - which of the previous roots goes into the stash
  * @stash: the stash
  * @nr: number of previous roots
- * @flushed: which of them must not stay, bit i for root i
+ * @flushed: which of them must not stay, bit i for root i; bit @nr: the current
+ *	one, which is about to become a previous one
  *
  * Not the least recently used one: of a ring of more address spaces than are
  * kept that is always the one that is needed next. So it is a random one,
  * each as likely as the others.
  *
- * Return: its index; -1 if more than one would have to go.
+ * Return: its index; -1 if another one would have to go, or more than one.
  */
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
 		       unsigned int flushed)
 {
-	if (flushed & (flushed - 1))
+	if ((flushed & (flushed - 1)) || flushed == 1u << nr)
 		return -1;
 	if (flushed)
 		return __builtin_ctz(flushed);

@@ -528,18 +528,21 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u64 flag;
 
 	if (!vmx->kvmpv->in_run)
 		kvmpv_entered(vcpu);
 	/* CR0 and the list are the nested guest's. */
 	if (vmx->loaded_vmcs != &vmx->vmcs01)
 		return;
+	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
 	if (vmx->kvmpv->cache) {
-		u64 flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
 		enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
 
 		if (unlikely(!kvmpv_is_published(vmx, flag, found)))
 			kvmpv_publish(vmx, flag, found);
+	} else {
+		vmx->kvmpv->flag = flag;
 	}
 	if (unlikely(!is_paging(vcpu)))
 		kvmpv_end_unpaged(vcpu);
@@ -592,8 +595,7 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 		p->hold = false;
 		if (p->fault_in)
 			kvmpv_clear_table(vcpu, p);
-		if (p->stash)
-			kvmpv_stash_evicted(vcpu, p->stash, operand & ~p->flag);
+		kvmpv_stash_evicted(vcpu, p->stash, operand & ~p->flag);
 		return false;
 	}
 	kvmpv_clear_table(vcpu, p);
@@ -648,9 +650,56 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 	return true;
 }
 
+/* What is the same with a table and without, when mmu->root has become another. */
+static void kvmpv_loaded(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
+			 bool noflush)
+{
+	/* Without PCID all entries are of PCID 0, whatever the root. */
+	if (!noflush || !vmx->kvmpv->flag)
+		vpid_sync_context(vmx->vpid);
+	vmcs_writel(GUEST_CR3, root->hw);
+	vmx->kvmpv->loaded = root->hw;
+}
+
+/* SRCU held: for the filter of the guest's PMU, which counts the instruction. */
+static fastpath_t kvmpv_fast_done(struct vcpu_vmx *vmx)
+{
+	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
+		kvmpv_fast_called(&vmx->vcpu);
+	/* If it is single-stepped, that is a request: the next check finds it. */
+	kvm_skip_emulated_instruction(&vmx->vcpu);
+	return EXIT_FASTPATH_REENTER_GUEST;
+}
+
+/*
+ * The same without a table: a host that is a VM itself has no CR3 targets. No guest
+ * memory is written, so a ring of dirty pages cannot have become full.
+ */
+static noinline fastpath_t kvmpv_fast_untabled(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_root root;
+	fastpath_t done;
+	bool noflush;
+	u64 cr3;
+	int idx;
+
+	if (kvmpv_is_barred(vmx) || !kvmpv_is_load(vmx, &cr3, &noflush) ||
+	    (cr3 & KVMPV_CR3_TAG) ||
+	    !kvmpv_fast_switch(vcpu, cr3, !noflush,
+			       vmx->kvmpv->flag ? X86_CR3_PCID_MASK : 0))
+		return EXIT_FASTPATH_NONE;
+	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
+	kvmpv_loaded(vmx, &root, noflush);
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	done = kvmpv_fast_done(vmx);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	return done;
+}
+
 /**
  * __kvmpv_fastpath() - vmx_exit_handlers_fastpath(), what KVM has no fastpath for
- * @vmx: a registered vCPU
+ * @vcpu: a registered vCPU
  *
  * A load of CR3 whose root is in the stash. All else takes the slow path, as if
  * this had not been called: also what the guest must not do, what is to be
@@ -659,12 +708,13 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
  * Context: IRQs off, no SRCU held.
  * Return: EXIT_FASTPATH_REENTER_GUEST or EXIT_FASTPATH_NONE.
  */
-fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
+fastpath_t __kvmpv_fastpath(struct kvm_vcpu *vcpu)
 {
-	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct vcpu_vmx *vmx = to_vmx(vcpu);
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	struct kvm_mmu_root_info gone;
 	struct kvmpv_root root;
+	fastpath_t done;
 	bool noflush;
 	u64 cr3;
 	int idx;
@@ -681,6 +731,8 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 		return EXIT_FASTPATH_NONE;
 	}
 
+	if (!p->cache)
+		return kvmpv_fast_untabled(vmx);
 	/* What is published was so at the entry: no nesting, no SMM, no debugger. */
 	if (!kvmpv_is_settled(p) || p->restarted)
 		return EXIT_FASTPATH_NONE;
@@ -693,21 +745,12 @@ fastpath_t __kvmpv_fastpath(struct vcpu_vmx *vmx)
 				p->flag ? X86_CR3_PCID_MASK : 0, &gone))
 		return EXIT_FASTPATH_NONE;
 
-	/* Without PCID all entries are of PCID 0, whatever the root. */
-	if (!noflush || !p->flag)
-		vpid_sync_context(vmx->vpid);
 	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
-	vmcs_writel(GUEST_CR3, root.hw);
-	p->loaded = root.hw;
-
+	kvmpv_loaded(vmx, &root, noflush);
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	kvmpv_publish_switch(vmx, &root, &gone);
-	srcu_read_unlock(&vcpu->kvm->srcu, idx);
-
-	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
-		kvmpv_fast_called(vcpu);
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
-	/* If it is single-stepped, that is a request: the next check finds it. */
-	kvm_skip_emulated_instruction(vcpu);
-	return EXIT_FASTPATH_REENTER_GUEST;
+	done = kvmpv_fast_done(vmx);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	return done;
 }

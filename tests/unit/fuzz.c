@@ -239,7 +239,7 @@ static void stash(void)
 		for (i = 0; i < 16; i++)
 			require(!held[i] || kvmpv_stash_index(&s, i) >= 0);
 	}
-	flushed = next() % 8;
+	flushed = next() % 16;
 	victim = kvmpv_stash_victim(&s, 3, flushed);
 	if (!flushed)
 		require(victim >= 0 && victim < 3);

@@ -419,6 +419,28 @@ registrations() {
 	check "$1: registered vCPUs: $2" [ $((reg - unreg)) = "$2" ]
 }
 
+# 2800 switches between 8 address spaces.
+RING8="LAB_MARKS=0 pipe 250 8"
+
+stash_reads() {
+	read -r stashed <"$SYS"/kernel/debug/kvm_paravirt_host/stash_switches &&
+		read -r missed <"$SYS"/kernel/debug/kvm_paravirt_host/load_cr3_missed
+}
+
+# uses_stash NAME: a guest with one vCPU, and the host answers its loads of CR3 from the stash. Each of those pushes one of the
+# three others out that KVM keeps, at random. So few are still there when it is their turn again, the others are in the stash;
+# those that fill it are left for KVM.
+uses_stash() {
+	stash_reads
+	check "a ring of 8 processes" guest_sh "$1" 120 "$RING8"
+	stashed_before=$stashed missed_before=$missed
+	stash_reads
+	stashed=$((stashed - stashed_before)) missed=$((missed - missed_before))
+	check "most of these come from the stash ($stashed)" [ "$stashed" -gt 2200 ]
+	check "and not more than there are" [ "$stashed" -lt 2900 ]
+	check "hardly one is left for KVM ($missed)" [ "$missed" -lt 150 ]
+}
+
 # event_clear NAME: count anew how often KVM's tracepoint was passed; event_hits NAME prints it.
 event_clear() {
 	echo 'hist:keys=common_pid' >"$SYS/kernel/tracing/events/$1/trigger"

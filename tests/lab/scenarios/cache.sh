@@ -60,28 +60,17 @@ check "hit rate of these is over 99 %" \
 read -r after <$HOST/switches
 check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
 
-# 2800 switches between 8 address spaces. Each that is no hit pushes one of three others out of the table, at random. So few
-# are still there when it is their turn again, the others are in the stash; those that fill it are left for KVM.
-stash_reads() { read -r stashed <$HOST/stash_switches && read -r missed <$HOST/load_cr3_missed; }
-ring8="LAB_MARKS=0 pipe 250 8"
-stash_reads
-check "a ring of 8 processes" guest_sh a 120 "$ring8"
-before=$stashed missed_before=$missed
-stash_reads
-stashed=$((stashed - before)) missed=$((missed - missed_before))
-check "most of these come from the stash ($stashed)" [ "$stashed" -gt 2200 ]
-check "and not more than there are" [ "$stashed" -lt 2900 ]
-check "hardly one is left for KVM ($missed)" [ "$missed" -lt 150 ]
+uses_stash a
 check "memory is right beside a ring of 8, forks and execs" \
-	guest_sh a 240 "($ring8; $ring8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
+	guest_sh a 240 "($RING8; $RING8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
 # All page tables are write-protected for it, and the memory slots are others when it begins and when it ends.
 guest_tell a "migrate_set_parameter max-bandwidth 64k"
 guest_tell a 'migrate -d "exec:cat >/dev/null"'
 check "dirty logging is on" guest_until a "info migrate" "Migration status: *" "*active"
-check "memory is right with it" guest_sh a 240 "$ring8 && memsum 1"
+check "memory is right with it" guest_sh a 240 "$RING8 && memsum 1"
 guest_tell a migrate_cancel
 check "dirty logging is off" guest_until a "info migrate" "Migration status: *" "*cancelled"
-check "memory is right without it" guest_sh a 240 "$ring8 && memsum 1"
+check "memory is right without it" guest_sh a 240 "$RING8 && memsum 1"
 
 # Without PCID Linux relies on the flush of each task switch to see that a page is still in use; with PCID it does without.
 if ! guest_sh a 60 'grep -qw pcid /proc/cpuinfo'; then
