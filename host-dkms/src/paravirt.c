@@ -680,7 +680,7 @@ static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 	return kvmpv_vendor_skip(vcpu, last);
 }
 
-/* A number of ours, if the upper half of RAX does not count or is 0. */
+/* Perhaps a number of ours: bits 31 to 16 are. */
 static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
 {
 	u64 last = is_64_bit_hypercall(vcpu) ? ~0ull : (u32)~0;
@@ -703,15 +703,17 @@ static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
  *
  * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
  * use, paravirt=0, or a nested guest has called, are KVM's. The former pay for
- * one comparison: the number is in EAX in every mode.
+ * one comparison, of 16 bits: the number is in EAX in every mode.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: as any exit handler.
  */
 int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 {
-	if ((u32)kvm_rax_read(vcpu) - KVMPV_HC_BASE <=
-	    KVMPV_HC_LAST - KVMPV_HC_BASE)
+	static_assert(!(KVMPV_HC_BASE & 0xffff) &&
+		      KVMPV_HC_LAST >> 16 == KVMPV_HC_BASE >> 16);
+
+	if ((u32)kvm_rax_read(vcpu) >> 16 == KVMPV_HC_BASE >> 16)
 		return kvmpv_maybe_call(vcpu);
 	return kvm_emulate_hypercall(vcpu);
 }

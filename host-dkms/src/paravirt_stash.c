@@ -28,7 +28,8 @@
  * That is about tables. What the TLB has of a stashed root's PCID is another
  * matter: KVM flushes nothing for an INVPCID of a PCID that no root in its arrays
  * has, as it will when it loads such a root (kvm_mmu_load()), which is not done
- * for these. So INVPCID flushes, see __kvmpv_fastpath(). All else that flushes a
+ * for these. So INVPCID flushes, see __kvmpv_fastpath() (VMX) and the hook in
+ * invpcid_interception() (SVM). All else that flushes a
  * TLB flushes it for all PCIDs of the vCPU.
  *
  * A page with a root count is not reclaimed when a VM is short of shadow pages.

@@ -88,8 +88,12 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
 }
 
 /**
- * __kvmpv_enter() - svm_prepare_switch_to_guest()
- * @vcpu: a registered vCPU, not in_run or without paging
+ * __kvmpv_enter() - svm_prepare_switch_to_guest(), the guest's state not loaded
+ * @vcpu: a registered vCPU
+ *
+ * That is so at the first entry after KVM_RUN has returned, since then the vCPU
+ * was put, and after svm_set_cr0() with PG clear, which sees to it. No other entry
+ * has anything to judge.
  *
  * Context: preemption off, SRCU held.
  */
@@ -114,7 +118,7 @@ static bool kvmpv_is_load(struct vcpu_svm *svm, u64 *cr3, bool *noflush)
 
 /**
  * __kvmpv_fastpath() - svm_exit_handlers_fastpath(), what KVM has no fastpath for
- * @vcpu: a registered vCPU that has exited for VMMCALL or INVPCID
+ * @vcpu: a registered vCPU that has exited for VMMCALL
  *
  * LOAD_CR3 of one of the previous roots, or of one in the stash. All else takes the
  * slow path, as if this had not been called: also what the guest must not do, and a
@@ -132,11 +136,6 @@ fastpath_t __kvmpv_fastpath(struct kvm_vcpu *vcpu)
 	u64 cr3;
 	int idx;
 
-	if (svm->vmcb->control.exit_code == SVM_EXIT_INVPCID) {
-		/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
-		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
-		return EXIT_FASTPATH_NONE;
-	}
 	if (!kvmpv_is_load(svm, &cr3, &noflush))
 		return EXIT_FASTPATH_NONE;
 	pcid = kvmpv_pcid_enabled(vcpu);
