@@ -282,11 +282,9 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 					      sizeof(struct kvmpv_entry) *
 					      KVMPV_NR_ENTRIES))
 			return -KVMPV_EFAULT;
-		p->stash = kvmpv_stash_alloc();
-		if (!p->stash)
-			return -KVMPV_ENOMEM;
 	}
-	return kvmpv_install(vcpu, p);
+	p->stash = kvmpv_stash_alloc();
+	return p->stash ? kvmpv_install(vcpu, p) : -KVMPV_ENOMEM;
 }
 
 /*
@@ -467,8 +465,7 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 	p->left = kvmpv_place(vcpu);
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);
-	if (p->stash)
-		kvmpv_stash_trim(vcpu, p->stash);
+	kvmpv_stash_trim(vcpu, p->stash);
 	if (p->publishes == p->told_publishes &&
 	    p->restarts == p->told_restarts)
 		return;
@@ -510,8 +507,7 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 	if (p->fault_in)
 		kvmpv_clear_table(vcpu, p);
 
-	if (p->stash)
-		kvmpv_stash_evicted(vcpu, p->stash, cr3);
+	kvmpv_stash_evicted(vcpu, p->stash, cr3);
 	if (!noflush || kvmpv_pcid_enabled(vcpu)) {
 		if (kvm_set_cr3(vcpu, cr3 | (noflush ? X86_CR3_PCID_NOFLUSH : 0)))
 			return -KVMPV_EINVAL;
@@ -683,10 +679,10 @@ static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 	if (ret < 0)
 		kvmpv_count_refusal(-ret);
 	kvmpv_answer(vcpu, nr, a[0], a[1], ret, last);
-	return kvm_skip_emulated_instruction(vcpu);
+	return kvmpv_vendor_skip(vcpu, last);
 }
 
-/* A number of ours, if the upper half of RAX does not count or is 0. */
+/* Perhaps a number of ours: bits 31 to 16 are. */
 static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
 {
 	u64 last = is_64_bit_hypercall(vcpu) ? ~0ull : (u32)~0;
@@ -709,15 +705,17 @@ static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
  *
  * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
  * use, paravirt=0, or a nested guest has called, are KVM's. The former pay for
- * one comparison: the number is in EAX in every mode.
+ * one comparison, of 16 bits: the number is in EAX in every mode.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: as any exit handler.
  */
 int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 {
-	if ((u32)kvm_rax_read(vcpu) - KVMPV_HC_BASE <=
-	    KVMPV_HC_LAST - KVMPV_HC_BASE)
+	static_assert(!(KVMPV_HC_BASE & 0xffff) &&
+		      KVMPV_HC_LAST >> 16 == KVMPV_HC_BASE >> 16);
+
+	if ((u32)kvm_rax_read(vcpu) >> 16 == KVMPV_HC_BASE >> 16)
 		return kvmpv_maybe_call(vcpu);
 	return kvm_emulate_hypercall(vcpu);
 }

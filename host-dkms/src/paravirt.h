@@ -34,8 +34,8 @@ struct kvmpv_vcpu {
 	/* What the VMCS lists (if @listed) and the table shows (if @shown). */
 	struct kvmpv_list list;
 	struct kvmpv_published published;
-	struct kvmpv_stash *stash; /* if @cache */
-	u64 flag;		/* bit 63 in each host value, as last published */
+	struct kvmpv_stash *stash;
+	u64 flag;		/* bit 63 in each host value: if CR4.PCIDE was set */
 	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
 	unsigned int misses;	/* MOVs of listed values that exited, in a row */
 	u64 loaded;		/* vmcs01.GUEST_CR3 as last loaded or seen */
@@ -230,6 +230,19 @@ int kvmpv_vendor_check(struct kvm_vcpu *vcpu);
 int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
 
 /**
+ * kvmpv_vendor_skip() - go on after the instruction of a call
+ * @vcpu: the vCPU that has called, in KVM_RUN
+ * @last: the last byte of its address space: RIP wraps there
+ *
+ * As kvm_skip_emulated_instruction(), and without reading guest memory, which may
+ * sleep: it may be called from the exit fastpath.
+ *
+ * Context: the vCPU is loaded, SRCU held. IRQs on or off.
+ * Return: as any exit handler.
+ */
+int kvmpv_vendor_skip(struct kvm_vcpu *vcpu, u64 last);
+
+/**
  * kvmpv_vendor_cr3() - CR3 of the registered guest itself
  * @vcpu: the vCPU, in KVM_RUN
  *
@@ -271,13 +284,21 @@ void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
 bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			gpa_t pgd, bool flush, u64 pcid_mask,
 			struct kvm_mmu_root_info *gone);
+bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
+		       u64 pcid_mask);
 
 /* paravirt_vmx.c, paravirt_svm.c: the hooks */
 void __kvmpv_enter(struct kvm_vcpu *vcpu);
+fastpath_t __kvmpv_fastpath(struct kvm_vcpu *vcpu);
+
+/* paravirt_vmx.c: those that SVM has not */
 struct vcpu_vmx;
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level);
 bool __kvmpv_exit(struct vcpu_vmx *vmx);
 bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand);
+
+/* svm.c, where it was static: who loads CR3 in the exit fastpath flushes there, too. */
+void svm_flush_tlb_asid(struct kvm_vcpu *vcpu);
 
 #endif /* __KVMPV_H */

@@ -17,6 +17,12 @@
 #define kvmpv_lam_bits(pgd)		0
 
 /*
+ * kvm-amd traces an exit in svm_handle_exit(), which one that is done in the
+ * fastpath does not pass. It does if a request comes meanwhile, and is traced twice.
+ */
+#define kvmpv_trace_fast_exit(vcpu)	trace_kvm_exit(vcpu, KVM_ISA_SVM)
+
+/*
  * The page at @gpa is no page table (any longer): drop what was derived from it.
  * KVM takes a write that is no whole entry for a sign of that, see
  * detect_write_misaligned(); the value does not matter.
@@ -43,6 +49,9 @@ static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
  * vmx_load_mmu_pgd(). A guest without LAM has no CR3 with them.
  */
 #define kvmpv_lam_bits(pgd)		((pgd) & (X86_CR3_LAM_U48 | X86_CR3_LAM_U57))
+
+/* svm_vcpu_run() has traced it. */
+#define kvmpv_trace_fast_exit(vcpu)	do { } while (0)
 
 /* kvm_mmu_track_write() is not exported, nor is there a pointer to it. */
 #define KVMPV_CAN_UNSHADOW		0

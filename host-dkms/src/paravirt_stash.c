@@ -6,7 +6,8 @@
  * A guest that goes round more address spaces than that finds each one gone:
  * KVM looks its page up again, under mmu_lock, and syncs it. The stash holds
  * references to more of them, so that a load of CR3 is an exchange of two
- * array elements, which needs no lock and can be done in the exit fastpath.
+ * array elements, which needs no lock and can be done in the exit fastpath. Where
+ * there is no table, that is also done with the four.
  *
  * A root is stashed when it is pushed out for the second time: one that is
  * not loaded again between the two, as of a process that lives for a moment,
@@ -27,7 +28,8 @@
  * That is about tables. What the TLB has of a stashed root's PCID is another
  * matter: KVM flushes nothing for an INVPCID of a PCID that no root in its arrays
  * has, as it will when it loads such a root (kvm_mmu_load()), which is not done
- * for these. So INVPCID flushes, see __kvmpv_exit(). All else that flushes a
+ * for these. So INVPCID flushes, see __kvmpv_exit() (VMX) and the hook in
+ * invpcid_interception() (SVM). All else that flushes a
  * TLB flushes it for all PCIDs of the vCPU.
  *
  * A page with a root count is not reclaimed when a VM is short of shadow pages.
@@ -72,13 +74,19 @@ static bool kvmpv_is_obsolete(struct kvm_vcpu *vcpu,
 	       sp->mmu_valid_gen != vcpu->kvm->arch.mmu_valid_gen;
 }
 
-/* Is a root, in the stash or in prev_roots[], as if it had been synced now? */
-static bool kvmpv_is_synced(struct kvm_vcpu *vcpu, hpa_t hpa)
+/* Can a root, in the stash or in prev_roots[], be loaded, but for a sync? */
+static bool kvmpv_is_usable(struct kvm_vcpu *vcpu, hpa_t hpa)
 {
 	const struct kvm_mmu_page *sp = kvmpv_root_to_sp(hpa);
 
 	return sp && sp->role.word == vcpu->arch.mmu->root_role.word &&
-	       !kvmpv_is_obsolete(vcpu, sp) && !READ_ONCE(sp->unsync_children);
+	       !kvmpv_is_obsolete(vcpu, sp);
+}
+
+/* Is a usable root as if it had been synced now? */
+static bool kvmpv_is_synced(hpa_t hpa)
+{
+	return !READ_ONCE(kvmpv_root_to_sp(hpa)->unsync_children);
 }
 
 /*
@@ -308,7 +316,8 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 	int victim;
 
 	if (i < 0 || !VALID_PAGE(stash->hpa[i]) ||
-	    !kvmpv_is_synced(vcpu, stash->hpa[i]))
+	    !kvmpv_is_usable(vcpu, stash->hpa[i]) ||
+	    !kvmpv_is_synced(stash->hpa[i]))
 		return false;
 	if (flush && pcid_mask)
 		flushed = kvmpv_flushed(mmu, pgd, pcid_mask);
@@ -323,5 +332,70 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 	if (!VALID_PAGE(gone->hpa))
 		atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
 	kvmpv_make_current(vcpu, info, victim);
+	return true;
+}
+
+/*
+ * Make one of prev_roots[] the current one, as kvmpv_stash_switch() does it with one
+ * of the stash. KVM looks for INVLPG, and for what is obsolete, in these: one that is
+ * unsync is as good as it was when the guest last flushed, which is all that a
+ * load without a flush asks for.
+ */
+static bool kvmpv_prev_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
+			      u64 pcid_mask)
+{
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	const struct kvm_mmu_root_info *info;
+	unsigned int k;
+
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++) {
+		info = &mmu->prev_roots[k];
+		if (info->pgd != pgd || !VALID_PAGE(info->hpa) ||
+		    !kvmpv_is_usable(vcpu, info->hpa))
+			continue;
+		/* KVM syncs this one, and drops all others of its PCID. */
+		if (flush && !kvmpv_is_synced(info->hpa))
+			return false;
+		if (flush && pcid_mask &&
+		    kvmpv_flushed(mmu, pgd, pcid_mask) != 2u << k)
+			return false;
+		kvmpv_make_current(vcpu, *info, k + 1);
+		return true;
+	}
+	return false;
+}
+
+/**
+ * kvmpv_fast_switch() - a load of CR3 in the exit fastpath, without a table
+ * @vcpu: a registered vCPU that has exited for it
+ * @pgd: as for kvmpv_stash_switch()
+ * @flush: as for kvmpv_stash_switch()
+ * @pcid_mask: as for kvmpv_stash_switch()
+ *
+ * Of a root that KVM keeps, or the stash. The caller loads it into the CPU, and
+ * flushes. While a nested guest or SMM runs, or userspace debugs the guest, it is
+ * left to KVM; so is all that follows a CR3 that is no RAM, whose root must not
+ * become a previous one.
+ *
+ * Context: IRQs off. Takes no lock: everything that is written is the vCPU's.
+ * Return: false if that cannot be done here; nothing has changed.
+ */
+bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
+		       u64 pcid_mask)
+{
+	const struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+	const struct kvm_mmu *mmu = vcpu->arch.mmu;
+	struct kvm_mmu_root_info gone;
+
+	if (p->dead || is_guest_mode(vcpu) || is_smm(vcpu) ||
+	    vcpu->guest_debug || mmu != &vcpu->arch.root_mmu ||
+	    mmu->root_role.level < PT64_ROOT_4LEVEL ||
+	    !kvmpv_root_to_sp(mmu->root.hpa) || pgd == vcpu->arch.cr3)
+		return false;
+	if (kvmpv_prev_switch(vcpu, pgd, flush, pcid_mask))
+		return true;
+	if (!kvmpv_stash_switch(vcpu, p->stash, pgd, flush, pcid_mask, &gone))
+		return false;
+	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
 	return true;
 }

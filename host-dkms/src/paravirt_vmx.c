@@ -81,6 +81,12 @@ int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu)
 	return vmx_get_cpl(vcpu);
 }
 
+/* The VMCS has the instruction's length, and KVM wraps by the mode. */
+int kvmpv_vendor_skip(struct kvm_vcpu *vcpu, u64 last)
+{
+	return kvm_skip_emulated_instruction(vcpu);
+}
+
 /* What it comes back to when its nested guest exits, if one runs. */
 u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
 {
@@ -490,18 +496,21 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	u64 flag;
 
 	if (!vmx->kvmpv->in_run)
 		kvmpv_entered(vcpu);
 	/* CR0 and the list are the nested guest's. */
 	if (vmx->loaded_vmcs != &vmx->vmcs01)
 		return;
+	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
 	if (vmx->kvmpv->cache) {
-		u64 flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
 		enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
 
 		if (unlikely(!kvmpv_is_published(vmx, flag, found)))
 			kvmpv_publish(vmx, flag, found);
+	} else {
+		vmx->kvmpv->flag = flag;
 	}
 	if (unlikely(!is_paging(vcpu)))
 		kvmpv_end_unpaged(vcpu);
@@ -554,8 +563,7 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 		p->hold = false;
 		if (p->fault_in)
 			kvmpv_clear_table(vcpu, p);
-		if (p->stash)
-			kvmpv_stash_evicted(vcpu, p->stash, operand & ~p->flag);
+		kvmpv_stash_evicted(vcpu, p->stash, operand & ~p->flag);
 		return false;
 	}
 	kvmpv_clear_table(vcpu, p);
@@ -610,6 +618,26 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 	return true;
 }
 
+/* What is the same with a table and without, when mmu->root has become another. */
+static void kvmpv_loaded(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
+			 bool noflush)
+{
+	/* Without PCID all entries are of PCID 0, whatever the root. */
+	if (!noflush || !vmx->kvmpv->flag)
+		vpid_sync_context(vmx->vpid);
+	vmcs_writel(GUEST_CR3, root->hw);
+	vmx->kvmpv->loaded = root->hw;
+}
+
+/* SRCU held: for the filter of the guest's PMU, which counts the instruction. */
+static void kvmpv_fast_done(struct vcpu_vmx *vmx)
+{
+	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
+		kvmpv_fast_called(&vmx->vcpu);
+	/* If it is single-stepped, that is a request: the next check finds it. */
+	kvm_skip_emulated_instruction(&vmx->vcpu);
+}
+
 /*
  * A load of CR3 whose root is in the stash, done here. All else takes the slow
  * path, as if this had not been called: also what the guest must not do, what is
@@ -637,22 +665,38 @@ static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 				p->flag ? X86_CR3_PCID_MASK : 0, &gone))
 		return false;
 
-	/* Without PCID all entries are of PCID 0, whatever the root. */
-	if (!noflush || !p->flag)
-		vpid_sync_context(vmx->vpid);
 	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
-	vmcs_writel(GUEST_CR3, root.hw);
-	p->loaded = root.hw;
-
+	kvmpv_loaded(vmx, &root, noflush);
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	kvmpv_publish_switch(vmx, &root, &gone);
-	srcu_read_unlock(&vcpu->kvm->srcu, idx);
-
-	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
-		kvmpv_fast_called(vcpu);
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
-	/* If it is single-stepped, that is a request: the next check finds it. */
-	kvm_skip_emulated_instruction(vcpu);
+	kvmpv_fast_done(vmx);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
+	return true;
+}
+
+/*
+ * The same without a table: a host that is a VM itself has no CR3 targets. No guest
+ * memory is written, so a ring of dirty pages cannot have become full.
+ */
+static noinline bool kvmpv_fastpath_untabled(struct vcpu_vmx *vmx)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_root root;
+	bool noflush;
+	u64 cr3;
+	int idx;
+
+	if (kvmpv_is_barred(vmx) || !kvmpv_is_load(vmx, &cr3, &noflush) ||
+	    (cr3 & KVMPV_CR3_TAG) ||
+	    !kvmpv_fast_switch(vcpu, cr3, !noflush,
+			       vmx->kvmpv->flag ? X86_CR3_PCID_MASK : 0))
+		return false;
+	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
+	kvmpv_loaded(vmx, &root, noflush);
+	idx = srcu_read_lock(&vcpu->kvm->srcu);
+	kvmpv_fast_done(vmx);
+	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	return true;
 }
 
@@ -683,22 +727,20 @@ bool __kvmpv_exit(struct vcpu_vmx *vmx)
 		return false;
 	if (unlikely(!p->proven) && p->cache)
 		kvmpv_prove(vmx);
-	if (!p->listed && !p->shown)
-		return false;
-
-	if (unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
+	if ((p->listed || p->shown) &&
+	    unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
 		kvmpv_leave_window(vmx);
-
-	if (!p->listed)
-		return false;
-	hw = vmcs_readl(GUEST_CR3);
-	if (hw != p->loaded)
-		kvmpv_learn(vmx, hw);
+	if (p->listed) {
+		hw = vmcs_readl(GUEST_CR3);
+		if (hw != p->loaded)
+			kvmpv_learn(vmx, hw);
+	}
 
 	switch (vmx->exit_reason.basic) {
 	case EXIT_REASON_VMCALL:
 	case EXIT_REASON_CR_ACCESS:
-		return kvmpv_fastpath(vmx);
+		return p->cache ? kvmpv_fastpath(vmx) :
+				  kvmpv_fastpath_untabled(vmx);
 	case EXIT_REASON_INVPCID:
 		/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
 		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, &vmx->vcpu);

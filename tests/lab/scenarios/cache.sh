@@ -60,29 +60,17 @@ check "hit rate of these is over 99 %" \
 read -r after <$HOST/switches
 check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
 
-# 2800 switches between 8 address spaces. A load that is no hit mostly takes the place of the one that is left: were it
-# always so, three of seven would be hits, and 1,600 loads come from the stash. One in eight takes the place of another, which
-# is then no hit at its turn. Those that fill the stash are left for KVM.
-stash_reads() { read -r stashed <$HOST/stash_switches && read -r missed <$HOST/load_cr3_missed; }
-ring8="LAB_MARKS=0 pipe 250 8"
-stash_reads
-check "a ring of 8 processes" guest_sh a 120 "$ring8"
-before=$stashed missed_before=$missed
-stash_reads
-stashed=$((stashed - before)) missed=$((missed - missed_before))
-check "what is no hit comes from the stash ($stashed)" [ "$stashed" -gt 1500 ]
-check "a third and more of them are hits" [ "$stashed" -lt 1900 ]
-check "hardly one is left for KVM ($missed)" [ "$missed" -lt 150 ]
+uses_stash a
 check "memory is right beside a ring of 8, forks and execs" \
-	guest_sh a 240 "($ring8; $ring8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
+	guest_sh a 240 "($RING8; $RING8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
 # All page tables are write-protected for it, and the memory slots are others when it begins and when it ends.
 guest_tell a "migrate_set_parameter max-bandwidth 64k"
 guest_tell a 'migrate -d "exec:cat >/dev/null"'
 check "dirty logging is on" guest_until a "info migrate" "Migration status: *" "*active"
-check "memory is right with it" guest_sh a 240 "$ring8 && memsum 1"
+check "memory is right with it" guest_sh a 240 "$RING8 && memsum 1"
 guest_tell a migrate_cancel
 check "dirty logging is off" guest_until a "info migrate" "Migration status: *" "*cancelled"
-check "memory is right without it" guest_sh a 240 "$ring8 && memsum 1"
+check "memory is right without it" guest_sh a 240 "$RING8 && memsum 1"
 
 # Without PCID Linux relies on the flush of each task switch to see that a page is still in use; with PCID it does without.
 if ! guest_sh a 60 'grep -qw pcid /proc/cpuinfo'; then

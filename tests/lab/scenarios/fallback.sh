@@ -13,6 +13,12 @@ no_cache() {
 	check "$1: $2, in sysfs too" guest_sh f 60 "grep -q '^off: ' /sys/kernel/kvm_paravirt/cr3_cache"
 	check "$1: memory of 8 processes is right" guest_sh f 240 'memsum 1'
 }
+# Roots that KVM keeps, and those of the stash, are loaded without a table.
+ring_and_memory() {
+	uses_stash f
+	check "memory is right beside a ring of 8, forks and execs" \
+		guest_sh f 240 "($RING8; $RING8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
+}
 none='the host does not know kvm-paravirt, full emulation'
 off='host ABI v1: cr3-cache off, the host does not offer it'
 release=
@@ -23,6 +29,7 @@ vmx)
 	kvm_load ours paravirt=load-cr3
 	check "the parameter is readable" grep -qx load-cr3 /sys/module/kvm_intel/parameters/paravirt
 	no_cache "table switched off" "host ABI v1: load-cr3"
+	ring_and_memory
 	guest_kill f
 	kvm_unload
 	kvm_load ours paravirt=flush,release
@@ -51,6 +58,7 @@ vmx)
 svm)
 	kvm_load ours
 	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush ${release:+$release }keep cow io-delay"
+	ring_and_memory
 	guest_kill f
 	kvm_unload
 	kvm_load ours paravirt=0

@@ -26,8 +26,8 @@ for counter in "$HOST"/*; do
 	*) say "note: ${counter##*/} $count" ;;
 	esac
 done
-# Else nothing of the stash was tried. SVM has no CR3 targets, so no cache and no stash.
-if [ "$MACHINE" = vmx ] && [ -z "${TINY:-}" ]; then
+# Else nothing of the stash was tried.
+if [ -z "${TINY:-}" ]; then
 	read -r count <$HOST/stash_switches
 	check "roots beyond four were loaded from the stash ($count)" [ "$count" -gt 100 ]
 fi
