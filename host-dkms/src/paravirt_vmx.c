@@ -641,9 +641,10 @@ static void kvmpv_fast_done(struct vcpu_vmx *vmx)
 /*
  * A load of CR3 whose root is in the stash, done here. All else takes the slow
  * path, as if this had not been called: also what the guest must not do, what is
- * to be restarted, and a load of the value that is there already.
+ * to be restarted, and a load of the value that is there already. Apart, so that
+ * other exits need no stack frame.
  */
-static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
+static noinline bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
