@@ -57,7 +57,7 @@ vmx)
 	;;
 svm)
 	kvm_load ours
-	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush ${release:+$release }keep cow io-delay"
+	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush ${release:+$release }keep cow fault io-delay"
 	ring_and_memory
 	guest_kill f
 	kvm_unload
@@ -83,7 +83,7 @@ guest_kill f
 no_cache "stock module, a list" "$none" pti=on kvm_paravirt=pti,nonsense
 check "stock module: whoever names pti gets it" guest_sh f 60 'grep -qx no-reads /sys/kernel/kvm_paravirt/pti'
 check "a word that is not known is answered with those that are" \
-	guest_sh f 60 "dmesg | grep -q \"kvm_paravirt=: 'nonsense' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,pti,iodelay,pic\""
+	guest_sh f 60 "dmesg | grep -q \"kvm_paravirt=: 'nonsense' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,fault,pti,iodelay,pic\""
 guest_kill f
 kvm_unload
 dmesg_clean

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
 # Page tables that a process leaves to another: what the next one finds in them, that it can do with them whatever
-# it can with new ones, and that none is lost, is too many, or is kept from those who need memory.
+# it can with new ones, and that none is lost, is too many, or is kept from those who need memory. Copy-on-write, and
+# pages that a process has before it touches them.
 COUNT=/sys/kernel/debug/kvm_paravirt
 STATE=/sys/kernel/kvm_paravirt
 
@@ -47,10 +48,24 @@ flushed() {
 	counts fork_ranges "$@" 0
 }
 
+# around on|off: which pages a process has, those that it touched and others.
+around() {
+	check "$text: pages that were not touched, $1" \
+		guest_sh t 240 "around $1 upwards gaps reads ends filled only again forks secrets races"
+	if [ "$1" = on ]; then
+		counts fault_around -gt 500
+		check "$text: sysfs says so of page faults" guest_sh t 60 "grep -qx around $STATE/anonymous_faults"
+	else
+		counts fault_around = 0
+		check "$text: sysfs says so of page faults" guest_sh t 60 "grep -qx stock $STATE/anonymous_faults"
+	fi
+}
+
 kvm_load ours
 
 kept "one vCPU" nopti kvm_paravirt=1
 flushed -gt
+around on
 check "one vCPU: an entry left behind" guest_sh t 120 'insmod /bin/kvmpv_plant.ko && spare planted 5'
 counts unclean = 5
 check "$text: some are kept now" guest_sh t 60 "[ \$(cat $STATE/kept_pages) -gt 0 ]"
@@ -66,6 +81,7 @@ guest_kill t
 
 GUEST_SMP=2
 kept "two vCPUs, page table isolation" pti=on kvm_paravirt=1
+around on
 check "two vCPUs: no CPU reads by an old mapping" guest_sh t 480 'remap 100'
 check "two vCPUs: a CPU goes offline and comes back" \
 	guest_sh t 120 'echo 0 >/sys/devices/system/cpu/cpu1/online && echo 1 >/sys/devices/system/cpu/cpu1/online'
@@ -85,6 +101,7 @@ spares $all
 counts kept = 0
 counts reused = 0
 flushed -eq
+around off
 no_complaint
 guest_kill t
 kvm_unload
@@ -95,8 +112,10 @@ text="stock module"
 guest t nopti kvm_paravirt=1 lab=serve
 guest_expect t 'G: ready' 120
 check "$text: page tables are not kept unless asked for" guest_sh t 60 "grep -qx stock $STATE/page_tables"
+around off
 guest_kill t
-kept "stock module, a list" nopti kvm_paravirt=keep
+kept "stock module, a list" nopti kvm_paravirt=keep,fault
+around on
 no_complaint
 guest_kill t
 kvm_unload

@@ -33,9 +33,9 @@ flushes() {
 }
 
 if offers_release; then
-	offered="tlb-flush release keep cow io-delay" in_use=release not_offered=
+	offered="tlb-flush release keep cow fault io-delay" in_use=release not_offered=
 else
-	offered="tlb-flush keep cow io-delay" in_use='' not_offered=release
+	offered="tlb-flush keep cow fault io-delay" in_use='' not_offered=release
 fi
 
 kvm_load ours

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What guest-patches/src/arch/x86/kernel/kvm_paravirt_tlb.c and _mm.c take from the kernel, for userspace: one CPU,
- * whose interrupts are on or off, and in which an NMI or another CPU may come in between. Read before everything else;
+ * What guest-patches/src/arch/x86/kernel/kvm_paravirt_tlb.c, _mm.c and _fault.c take from the kernel, for userspace: one
+ * CPU, whose interrupts are on or off, and in which an NMI or another CPU may come in between. Read before everything else;
  * the headers that the sources name are empty.
  */
 #ifndef KVMPV_UNIT_KERNEL_H
@@ -65,6 +65,7 @@ static inline void cond_resched(void) { }
 #define this_cpu_read(x)		(x)
 #define this_cpu_write(x, val)		((x) = (val))
 #define this_cpu_inc(x)			((x)++)
+#define this_cpu_add(x, n)		((x) += (n))
 #define smp_processor_id()		0
 /* An NMI may come in here. */
 unsigned int cpu_physical_id(int cpu);
@@ -75,6 +76,7 @@ enum {
 	X86_FEATURE_KVM_TLB_FLUSH,
 	X86_FEATURE_KVM_CR3_CACHE,
 	X86_FEATURE_KVM_KEEP,
+	X86_FEATURE_KVM_FAULT,
 };
 
 static inline bool boot_cpu_has(int feature) { return feature != X86_FEATURE_PTI; }
@@ -144,6 +146,7 @@ typedef struct { unsigned long val; } pmd_t;
 
 struct mm_struct {
 	pgd_t *pgd;
+	unsigned long start_brk, brk;
 };
 
 struct page;
@@ -167,11 +170,72 @@ extern struct {
 } pv_ops;
 
 #define GFP_NOWAIT			0
-#define __GFP_NOWARN			0
-#define __GFP_NOMEMALLOC		0
+#define __GFP_NOWARN			(1 << 4)
+#define __GFP_NOMEMALLOC		(1 << 5)
 #define roundup_pow_of_two(n)		(n)
 #define kmalloc(size, flags)		malloc(size)
 #define kfree				free
+
+/* --- anonymous memory: one page table, whose lock is held or not; zero is no entry, an odd one is present */
+
+#define PTRS_PER_PTE			512
+#define ALIGN(x, a)			(((x) + (a) - 1) & ~((a) - 1))
+#define min(a, b)			((a) < (b) ? (a) : (b))
+
+enum {
+	VM_WRITE		= 1 << 0,
+	VM_NOHUGEPAGE		= 1 << 1,
+	VM_RAND_READ		= 1 << 2,
+	VM_LOCKED		= 1 << 3,
+	UNIT_UFFD		= 1 << 4,
+};
+
+#define FAULT_FLAG_WRITE		1
+
+#define __GFP_ZERO			(1 << 0)
+#define __GFP_RECLAIM			(1 << 1)
+#define __GFP_NORETRY			(1 << 2)
+#define GFP_HIGHUSER_MOVABLE		(1 << 3 | __GFP_RECLAIM)
+
+typedef struct { unsigned long val; } pte_t;
+typedef int spinlock_t;
+
+struct vm_area_struct {
+	unsigned long vm_start, vm_end, vm_flags;
+	struct mm_struct *vm_mm;
+};
+
+struct vm_fault {
+	struct vm_area_struct *vma;
+	unsigned long address;
+	unsigned int flags;
+	pmd_t *pmd;
+	pte_t *pte;
+	spinlock_t *ptl;
+};
+
+struct folio;
+
+extern struct unit_task {
+	struct mm_struct *mm;
+} *current;
+
+#define pte_index(addr)			((addr) >> PAGE_SHIFT & (PTRS_PER_PTE - 1))
+#define ptep_get(ptep)			(*(ptep))
+#define pte_none(entry)			(!(entry).val)
+#define pte_present(entry)		((entry).val & UNIT_PRESENT)
+#define userfaultfd_armed(vma)		((vma)->vm_flags & UNIT_UFFD)
+/* Another CPU may come in before the first, and before the second. */
+pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr);
+pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ptl);
+void pte_unmap(pte_t *pte);
+void pte_unmap_unlock(pte_t *pte, spinlock_t *ptl);
+int check_stable_address_space(struct mm_struct *mm);
+struct folio *vma_alloc_folio(unsigned int gfp, int order, struct vm_area_struct *vma, unsigned long addr, bool huge);
+int mem_cgroup_charge(struct folio *folio, struct mm_struct *mm, unsigned int gfp);
+void __folio_mark_uptodate(struct folio *folio);
+void folio_put(struct folio *folio);
+void do_set_anon_pte(struct vm_area_struct *vma, unsigned long addr, pte_t *pte, struct folio *folio);
 
 /* --- the host: in place of the instruction */
 

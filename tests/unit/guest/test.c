@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Unit tests of guest-patches/src/arch/x86/kernel/kvm_paravirt_tlb.c and _mm.c: what must not come between what. An NMI
- * flushes wherever it can come in, and a page table is freed as soon as interrupts are on.
+ * Unit tests of guest-patches/src/arch/x86/kernel/kvm_paravirt_tlb.c, _mm.c and _fault.c: what must not come between
+ * what. An NMI flushes wherever it can come in, and a page table is freed as soon as interrupts are on. Memory ends, or another
+ * CPU comes first, at each page that would be mapped before it is touched.
  */
 #include <stdio.h>
 
 /* The sources themselves: the descriptor is theirs. */
 #include "kvm_paravirt_tlb.c"
 #include "kvm_paravirt_mm.c"
+#include "kvm_paravirt_fault.c"
 
 static const char *topic = "";
 static int bad;
@@ -370,6 +372,304 @@ static void test_release(const char *text, int freed)
 	puds = NULL;
 }
 
+/* --- anonymous pages that are mapped before they are touched */
+
+#define TABLE	0x40000000ul		/* what the page table's first entry maps */
+
+struct folio {
+	unsigned long addr;
+	bool charged, uptodate, mapped;
+};
+
+static struct unit_task unit_task;
+struct unit_task *current = &unit_task;
+
+/* How one fault goes, and what came of it */
+static struct around {
+	struct mm_struct mm;
+	struct vm_area_struct vma;
+	struct vm_fault vmf;
+	pmd_t pmd;
+	pte_t pte[PTRS_PER_PTE];
+	spinlock_t lock;
+
+	bool no_table, table_goes, reaped;
+	int memory, charges;		/* so many pages; so many that the memory cgroup has left */
+	int other_cpu;			/* fills this entry before the lock is taken; -1: none */
+
+	bool mapped, locked;
+	bool tells;			/* the host is to be told, by a flush */
+	unsigned int allocated, freed, set;
+} a;
+
+pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr)
+{
+	check(pmd == &a.pmd && !a.mapped && !a.locked);
+	if (a.no_table)
+		return NULL;
+	a.mapped = true;
+	return &a.pte[pte_index(addr)];
+}
+
+void pte_unmap(pte_t *pte)
+{
+	check(a.mapped);
+	a.mapped = false;
+}
+
+pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ptl)
+{
+	check(mm == &a.mm && pmd == &a.pmd && addr == a.vmf.address && !a.mapped && !a.locked);
+	if (a.other_cpu >= 0)
+		a.pte[a.other_cpu].val = 0xabc001;
+	if (a.table_goes)
+		return NULL;
+	a.locked = true;
+	*ptl = &a.lock;
+	return &a.pte[pte_index(addr)];
+}
+
+void pte_unmap_unlock(pte_t *pte, spinlock_t *ptl)
+{
+	check(a.locked && ptl == &a.lock);
+	a.locked = false;
+}
+
+int check_stable_address_space(struct mm_struct *mm)
+{
+	check(a.locked);
+	return a.reaped ? -1 : 0;
+}
+
+/* It could wait, for a lock or for memory, and whoever waits for this fault's would wait, too. */
+struct folio *vma_alloc_folio(unsigned int gfp, int order, struct vm_area_struct *vma, unsigned long addr, bool huge)
+{
+	struct folio *folio;
+
+	check(!a.mapped && !a.locked);
+	check(!(gfp & __GFP_RECLAIM) && (gfp & __GFP_ZERO) && (gfp & __GFP_NOWARN));
+	check(!order && vma == &a.vma && !huge);
+	check(addr > a.vmf.address && addr < a.vma.vm_end);
+	if ((int)a.allocated == a.memory)
+		return NULL;
+	a.allocated++;
+	folio = calloc(1, sizeof(*folio));
+	folio->addr = addr;
+	return folio;
+}
+
+int mem_cgroup_charge(struct folio *folio, struct mm_struct *mm, unsigned int gfp)
+{
+	check(!a.locked && mm == &a.mm && !(gfp & __GFP_RECLAIM));
+	if (!a.charges)
+		return -1;
+	a.charges--;
+	folio->charged = true;
+	return 0;
+}
+
+void __folio_mark_uptodate(struct folio *folio)
+{
+	folio->uptodate = true;
+}
+
+void folio_put(struct folio *folio)
+{
+	check(!folio->mapped && !a.locked);
+	a.freed++;
+	free(folio);
+}
+
+void do_set_anon_pte(struct vm_area_struct *vma, unsigned long addr, pte_t *pte, struct folio *folio)
+{
+	check(a.locked && vma == &a.vma && !pte->val);
+	check(pte == &a.pte[pte_index(addr)] && folio->addr == addr);
+	check(folio->charged && folio->uptodate && !folio->mapped);
+	folio->mapped = true;
+	pte->val = (unsigned long)folio | UNIT_PRESENT;
+	a.set++;
+}
+
+/* A write to page @nr, in whose group all below it are there, and one at least. */
+static void write_to(unsigned int nr)
+{
+	unsigned int i = nr;
+
+	reset();
+	a = (struct around){
+		.vma = { TABLE - PAGE_SIZE, TABLE + PTRS_PER_PTE * PAGE_SIZE, VM_WRITE, &a.mm },
+		.vmf = {
+			.vma = &a.vma, .address = TABLE + nr * PAGE_SIZE, .flags = FAULT_FLAG_WRITE,
+			.pmd = &a.pmd, .pte = &a.pte[nr],
+		},
+		/* What is in front of the table is no entry of it. */
+		.pmd = { UNIT_PRESENT },
+		.memory = 1000, .charges = 1000, .other_cpu = -1,
+	};
+	unit_task.mm = &a.mm;
+	a.pte[nr].val = 0xdef001;
+	while (i-- && (i % 8 != 7 || i == nr - 1))
+		a.pte[i].val = 0xdef001;
+}
+
+/* So many pages, from the one that follows on; none is lost. */
+static void maps(unsigned int pages, int line)
+{
+	u64 before_it = kvmpv_counters.fault_around;
+	unsigned int nr = pte_index(a.vmf.address), i;
+
+	__kvmpv_fault_around(&a.vmf);
+	check_line(a.set == pages, line, "as many pages as expected");
+	check_line(nr_calls == (a.tells && pages), line, "the host is told if it would not see");
+	if (nr_calls)
+		check_line(calls[0].nr == KVMPV_HC_FLUSH_RANGE && calls[0].a0 == a.vmf.address &&
+			   calls[0].a1 == pages + 1 && calls[0].a2 == PAGE_SHIFT, line, "of these pages");
+	check_line(!unit_irqs_off, line, "interrupts are on");
+	check_line(a.allocated == a.set + a.freed, line, "no page is lost");
+	check_line(kvmpv_counters.fault_around == before_it + pages, line, "counted");
+	check_line(!a.mapped && !a.locked, line, "the page table is let go");
+	for (i = 0; i < PTRS_PER_PTE; i++) {
+		if (a.pte[i].val && a.pte[i].val < 0x1000000)
+			continue;
+		check_line(!a.pte[i].val == !(i > nr && i <= nr + pages), line, "these pages");
+		free((void *)(a.pte[i].val & ~UNIT_PRESENT));
+	}
+}
+
+#define maps(pages)	maps(pages, __LINE__)
+
+static void test_around(void)
+{
+	static const unsigned long flags[] = {
+		0, VM_WRITE | VM_NOHUGEPAGE, VM_WRITE | VM_RAND_READ, VM_WRITE | VM_LOCKED, VM_WRITE | UNIT_UFFD,
+	};
+	struct mm_struct other;
+	unsigned int i;
+
+	topic = "the rest of the group";
+	for (i = 1; i < PTRS_PER_PTE; i++) {
+		write_to(i);
+		maps(7 - i % 8);
+	}
+	topic = "nothing below";
+	write_to(0);
+	maps(0);
+	write_to(17);
+	a.pte[16].val = 0;
+	maps(0);
+	/* Swapped out, say */
+	write_to(17);
+	a.pte[16].val = 0xdef000;
+	maps(0);
+	topic = "within the VMA";
+	for (i = 18; i <= 24; i++) {
+		write_to(17);
+		a.vma.vm_end = TABLE + i * PAGE_SIZE;
+		maps(i - 18);
+	}
+	write_to(17);
+	a.vma.vm_start = TABLE + 17 * PAGE_SIZE;
+	maps(0);
+	write_to(17);
+	a.vma.vm_start = TABLE + 16 * PAGE_SIZE;
+	maps(6);
+	topic = "a group that begins with nothing";
+	for (i = 18; i < 24; i++) {
+		write_to(i);
+		a.pte[16].val = 0;
+		a.tells = i > 17;
+		maps(i == 17 ? 0 : 23 - i);
+		write_to(i);
+		a.vma.vm_start = TABLE + 17 * PAGE_SIZE;
+		a.tells = true;
+		maps(23 - i);
+	}
+	topic = "in the heap, as many as below";
+	for (i = 17; i < 24; i++) {
+		write_to(i);
+		a.mm.start_brk = TABLE + 16 * PAGE_SIZE;
+		a.mm.brk = TABLE + (i + 1) * PAGE_SIZE;
+		maps(min(i - 16, 23 - i));
+	}
+	write_to(17);
+	a.mm.brk = TABLE + 17 * PAGE_SIZE;
+	maps(6);
+	write_to(17);
+	a.mm.start_brk = TABLE + 18 * PAGE_SIZE;
+	a.mm.brk = TABLE + 30 * PAGE_SIZE;
+	maps(6);
+	topic = "up to what is there";
+	for (i = 18; i < 24; i++) {
+		write_to(17);
+		a.pte[i].val = i & 1 ? 0xdef001 : 0xdef000;
+		maps(i - 18);
+		check(!a.freed);
+	}
+	topic = "where it is wanted";
+	for (i = 0; i < ARRAY_SIZE(flags); i++) {
+		write_to(17);
+		a.vma.vm_flags = flags[i];
+		maps(0);
+		check(!a.allocated);
+	}
+	write_to(17);
+	unit_task.mm = &other;
+	maps(0);
+	write_to(17);
+	a.vmf.flags = 0;
+	maps(0);
+	topic = "no page table, but a huge page";
+	write_to(17);
+	a.vmf.pte = NULL;
+	maps(0);
+	write_to(17);
+	a.no_table = true;
+	maps(0);
+}
+
+static void test_around_short(void)
+{
+	unsigned int i;
+
+	topic = "memory ends";
+	for (i = 0; i < 6; i++) {
+		write_to(17);
+		a.memory = i;
+		maps(i);
+		check(!a.freed);
+	}
+	topic = "the memory cgroup's ends";
+	for (i = 0; i < 6; i++) {
+		write_to(17);
+		a.charges = i;
+		maps(i);
+		check(a.freed == 1);
+	}
+}
+
+static void test_around_race(void)
+{
+	unsigned int i;
+
+	topic = "another CPU maps a page";
+	for (i = 18; i < 24; i++) {
+		write_to(17);
+		a.other_cpu = i;
+		maps(i - 18);
+		check(a.pte[i].val == 0xabc001);
+	}
+	topic = "the page table goes";
+	write_to(17);
+	a.table_goes = true;
+	maps(0);
+	check(a.freed == 6);
+	topic = "the OOM reaper";
+	write_to(17);
+	a.reaped = true;
+	maps(0);
+	check(a.freed == 6);
+}
+
 int main(void)
 {
 	static const struct {
@@ -380,6 +680,9 @@ int main(void)
 		{ "nobody takes part in a flush that is over", test_later },
 		{ "a flush that the host refuses", test_refused },
 		{ "flush of kernel pages", test_kernel },
+		{ "anonymous pages: which are mapped before they are touched", test_around },
+		{ "anonymous pages: memory is short", test_around_short },
+		{ "anonymous pages: another CPU comes first", test_around_race },
 	};
 	unsigned int i;
 	int any = 0;

@@ -38,6 +38,7 @@ bool kvmpv_pic_used __ro_after_init;
 bool kvmpv_pti_used __ro_after_init;
 bool kvmpv_keep_used __ro_after_init;
 bool kvmpv_cow_used __ro_after_init;
+bool kvmpv_fault_used __ro_after_init;
 static bool kvmpv_pti_cr3_used __initdata;
 
 /* The words that kvm_paravirt= takes; 1 is all of them. */
@@ -47,6 +48,7 @@ enum kvmpv_part {
 	KVMPV_PART_RELEASE,
 	KVMPV_PART_KEEP,
 	KVMPV_PART_COW,
+	KVMPV_PART_FAULT,
 	KVMPV_PART_PTI,
 	KVMPV_PART_IODELAY,
 	KVMPV_PART_PIC,
@@ -59,6 +61,7 @@ static const char * const kvmpv_words[KVMPV_NR_PARTS] __initconst = {
 	[KVMPV_PART_RELEASE]	= "release",
 	[KVMPV_PART_KEEP]	= "keep",
 	[KVMPV_PART_COW]	= "cow",
+	[KVMPV_PART_FAULT]	= "fault",
 	[KVMPV_PART_PTI]	= "pti",
 	[KVMPV_PART_IODELAY]	= "iodelay",
 	[KVMPV_PART_PIC]	= "pic",
@@ -91,7 +94,7 @@ static int __init kvmpv_setup(char *val)
 		if (part >= 0)
 			kvmpv_wanted |= BIT(part);
 		else
-			pr_warn("kvm_paravirt=: '%s' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,pti,iodelay,pic\n",
+			pr_warn("kvm_paravirt=: '%s' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,fault,pti,iodelay,pic\n",
 				word);
 	}
 	return 0;
@@ -136,11 +139,12 @@ static void __init kvmpv_announce(void)
 	char others[64];
 	const char *end;
 
-	snprintf(others, sizeof(others), "%s%s%s%s%s%s%s",
+	snprintf(others, sizeof(others), "%s%s%s%s%s%s%s%s",
 		 kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "",
 		 kvmpv_used & KVMPV_F_RELEASE ? " release" : "",
 		 kvmpv_keep_used ? " keep" : "",
 		 kvmpv_cow_used ? " cow" : "",
+		 kvmpv_fault_used ? " fault" : "",
 		 kvmpv_pti_cr3_used ? " pti-cr3" : kvmpv_pti_used ? " pti" : "",
 		 kvmpv_iodelay_used ? " io-delay" : "",
 		 kvmpv_pic_used ? " pic" : "");
@@ -188,6 +192,18 @@ static void __init kvmpv_keep_wanted(void)
 	kvmpv_keep_used = true;
 }
 
+/*
+ * Nor does it to map what a process will touch next. Elsewhere a fault is cheap, and
+ * memory that nobody uses is not.
+ */
+static void __init kvmpv_fault_wanted(void)
+{
+	if (!IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) || !kvmpv_want(KVMPV_PART_FAULT))
+		return;
+	kvmpv_fault_init();
+	kvmpv_fault_used = true;
+}
+
 /**
  * kvmpv_init_platform() - what is not to wait until kvmpv_guest_init()
  *
@@ -229,6 +245,7 @@ void __init kvmpv_guest_init(void)
 		if (kvmpv_listed) {
 			kvmpv_pti_init();
 			kvmpv_keep_wanted();
+			kvmpv_fault_wanted();
 		}
 		kvmpv_announce();
 		return;
@@ -253,8 +270,10 @@ void __init kvmpv_guest_init(void)
 		kvmpv_used |= KVMPV_F_RELEASE;
 		kvmpv_mm_init();
 	}
-	if (kvmpv_offered)
+	if (kvmpv_offered) {
 		kvmpv_keep_wanted();
+		kvmpv_fault_wanted();
+	}
 	kvmpv_reason = kvmpv_why_no_cr3();
 	if (kvmpv_reason)
 		kvmpv_announce();

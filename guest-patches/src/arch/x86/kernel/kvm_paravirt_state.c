@@ -124,6 +124,8 @@ static struct kobj_attribute kept_pages_attr = __ATTR_RO(kept_pages);
 
 KVMPV_STATE(copy_on_write, kvmpv_cow_used, "flush-last");
 
+KVMPV_STATE(anonymous_faults, kvmpv_fault_used, "around");
+
 KVMPV_STATE(io_delay, kvmpv_iodelay_used, "none");
 
 KVMPV_STATE(pic, kvmpv_pic_used, "light");
@@ -137,6 +139,7 @@ static struct attribute *kvmpv_attrs[] = {
 	&page_tables_attr.attr,
 	&kept_pages_attr.attr,
 	&copy_on_write_attr.attr,
+	&anonymous_faults_attr.attr,
 	&io_delay_attr.attr,
 	&pic_attr.attr,
 	NULL
@@ -173,6 +176,7 @@ KVMPV_COUNTER(dropped, kvmpv_counters);
 KVMPV_COUNTER(unclean, kvmpv_counters);
 KVMPV_COUNTER(fork_ranges, kvmpv_counters);
 KVMPV_COUNTER(cow, kvmpv_counters);
+KVMPV_COUNTER(fault_around, kvmpv_counters);
 KVMPV_COUNTER(registered, kvmpv_counters);
 KVMPV_COUNTER(refused, kvmpv_counters);
 /* The host's own, as of the last time that its userspace ran. */
@@ -192,6 +196,7 @@ static void __init kvmpv_state_cr3(struct dentry *dir)
 	debugfs_create_file("unclean", 0444, dir, NULL, &unclean_fops);
 	debugfs_create_file("fork_ranges", 0444, dir, NULL, &fork_ranges_fops);
 	debugfs_create_file("cow", 0444, dir, NULL, &cow_fops);
+	debugfs_create_file("fault_around", 0444, dir, NULL, &fault_around_fops);
 	debugfs_create_file("registered", 0444, dir, NULL, &registered_fops);
 	debugfs_create_file("refused", 0444, dir, NULL, &refused_fops);
 	debugfs_create_file("publishes", 0444, dir, NULL, &publishes_fops);

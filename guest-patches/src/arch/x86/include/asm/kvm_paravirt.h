@@ -40,6 +40,7 @@ void kvmpv_cr3_cpu_offline(void);
 void kvmpv_mm_init(void);
 void kvmpv_keep_init(void);
 void kvmpv_cow_init(void);
+void kvmpv_fault_init(void);
 
 /* Each: false if the caller has to flush by itself. */
 static __always_inline bool kvmpv_flush_tlb_range(unsigned long start,
@@ -112,7 +113,7 @@ extern unsigned int kvmpv_host_version;
 extern unsigned long kvmpv_offered, kvmpv_used;
 extern const char *kvmpv_reason;
 extern bool kvmpv_iodelay_used, kvmpv_pic_used, kvmpv_pti_used;
-extern bool kvmpv_keep_used, kvmpv_cow_used;
+extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
 
 #else /* !CONFIG_KVM_PARAVIRT_GUEST */
 
@@ -152,6 +153,7 @@ struct kvmpv_counters {
 	u64 unclean;		/* ... not left, something was in them */
 	u64 fork_ranges;	/* fork(): ranges flushed, in place of everything */
 	u64 cow;		/* copy-on-write: flushed after the new entry was set */
+	u64 fault_around;	/* anonymous pages mapped before they were touched */
 	u64 registered;		/* times REGISTER succeeded */
 	u64 refused;		/* times a call was refused */
 };
