@@ -235,7 +235,7 @@ int kvmpv_vendor_cpl(struct kvm_vcpu *vcpu);
  * @last: the last byte of its address space: RIP wraps there
  *
  * As kvm_skip_emulated_instruction(), and without reading guest memory, which may
- * sleep: it may be called from the exit fastpath.
+ * sleep: it may be called from the exit fastpath, unless kvmpv_pmu_counts().
  *
  * Context: the vCPU is loaded, SRCU held. IRQs on or off.
  * Return: as any exit handler.
@@ -285,7 +285,7 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			gpa_t pgd, bool flush, u64 pcid_mask,
 			struct kvm_mmu_root_info *gone);
 bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
-		       u64 pcid_mask);
+		       u64 pcid_mask, bool *stashed);
 
 /* paravirt_vmx.c, paravirt_svm.c: the hooks */
 void __kvmpv_enter(struct kvm_vcpu *vcpu);

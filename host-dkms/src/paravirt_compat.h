@@ -7,6 +7,7 @@
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 
+#include "pmu.h"
 #include "vmx/evmcs.h"
 
 #define kvmpv_root_to_sp(hpa)		to_shadow_page(hpa)
@@ -21,6 +22,28 @@
  * fastpath does not pass. It does if a request comes meanwhile, and is traced twice.
  */
 #define kvmpv_trace_fast_exit(vcpu)	trace_kvm_exit(vcpu, KVM_ISA_SVM)
+
+/*
+ * Does the guest's PMU count instructions? To skip one is to count it, for which
+ * kvm_pmu_incr_counter() programs the host's counter anew, and may sleep: the exit
+ * fastpath cannot. A counter of anything else, as a watchdog's, does not matter.
+ */
+static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu)
+{
+	const struct kvm_pmu *pmu = vcpu_to_pmu(vcpu);
+	u64 config = perf_get_hw_event_config(PERF_COUNT_HW_INSTRUCTIONS);
+	unsigned int i;
+
+	/* Fixed counter 0 (SDM vol. 3, "Fixed-function Performance Counters"). */
+	if (pmu->fixed_ctr_ctrl & 3)
+		return true;
+	for (i = 0; i < pmu->nr_arch_gp_counters; i++)
+		if ((pmu->gp_counters[i].eventsel & ARCH_PERFMON_EVENTSEL_ENABLE) &&
+		    !((pmu->gp_counters[i].eventsel ^ config) &
+		      AMD64_RAW_EVENT_MASK_NB))
+			return true;
+	return false;
+}
 
 /*
  * The page at @gpa is no page table (any longer): drop what was derived from it.
@@ -49,6 +72,9 @@ static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
  * vmx_load_mmu_pgd(). A guest without LAM has no CR3 with them.
  */
 #define kvmpv_lam_bits(pgd)		((pgd) & (X86_CR3_LAM_U48 | X86_CR3_LAM_U57))
+
+/* To count an instruction is a request. */
+#define kvmpv_pmu_counts(vcpu)		false
 
 /* svm_vcpu_run() has traced it. */
 #define kvmpv_trace_fast_exit(vcpu)	do { } while (0)

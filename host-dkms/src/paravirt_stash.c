@@ -37,6 +37,7 @@
  * beside the roots that KVM keeps, and those of a VM that may have less than
  * before are given back.
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "kvm_cache_regs.h"
@@ -315,7 +316,11 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 	unsigned int flushed = 0;
 	int victim;
 
-	if (i < 0 || !VALID_PAGE(stash->hpa[i]) ||
+	if (i < 0)
+		return false;
+	/* The word before the roots is a gfn: the guest's choice. */
+	i = array_index_nospec(i, KVMPV_STASH);
+	if (!VALID_PAGE(stash->hpa[i]) ||
 	    !kvmpv_is_usable(vcpu, stash->hpa[i]) ||
 	    !kvmpv_is_synced(stash->hpa[i]))
 		return false;
@@ -371,6 +376,7 @@ static bool kvmpv_prev_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
  * @pgd: as for kvmpv_stash_switch()
  * @flush: as for kvmpv_stash_switch()
  * @pcid_mask: as for kvmpv_stash_switch()
+ * @stashed: set to whether the root was in the stash
  *
  * Of a root that KVM keeps, or the stash. The caller loads it into the CPU, and
  * flushes. While a nested guest or SMM runs, or userspace debugs the guest, it is
@@ -381,7 +387,7 @@ static bool kvmpv_prev_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
  * Return: false if that cannot be done here; nothing has changed.
  */
 bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
-		       u64 pcid_mask)
+		       u64 pcid_mask, bool *stashed)
 {
 	const struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 	const struct kvm_mmu *mmu = vcpu->arch.mmu;
@@ -392,8 +398,10 @@ bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
 	    mmu->root_role.level < PT64_ROOT_4LEVEL ||
 	    !kvmpv_root_to_sp(mmu->root.hpa) || pgd == vcpu->arch.cr3)
 		return false;
+	*stashed = false;
 	if (kvmpv_prev_switch(vcpu, pgd, flush, pcid_mask))
 		return true;
+	*stashed = true;
 	if (!kvmpv_stash_switch(vcpu, p->stash, pgd, flush, pcid_mask, &gone))
 		return false;
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);

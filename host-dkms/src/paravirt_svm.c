@@ -113,7 +113,8 @@ static bool kvmpv_is_load(struct vcpu_svm *svm, u64 *cr3, bool *noflush)
 
 	return !save->cpl && is_long_mode(&svm->vcpu) &&
 	       (save->cs.attrib & SVM_SELECTOR_L_MASK) &&
-	       kvmpv_fast_call(&svm->vcpu, cr3, noflush);
+	       kvmpv_fast_call(&svm->vcpu, cr3, noflush) &&
+	       !kvmpv_pmu_counts(&svm->vcpu);
 }
 
 /**
@@ -132,21 +133,26 @@ static bool kvmpv_is_load(struct vcpu_svm *svm, u64 *cr3, bool *noflush)
 fastpath_t __kvmpv_fastpath(struct kvm_vcpu *vcpu)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);
-	bool noflush, pcid;
+	bool noflush, pcid, stashed;
 	u64 cr3;
 	int idx;
 
 	if (!kvmpv_is_load(svm, &cr3, &noflush))
 		return EXIT_FASTPATH_NONE;
 	pcid = kvmpv_pcid_enabled(vcpu);
-	if (!kvmpv_fast_switch(vcpu, cr3, !noflush, pcid ? X86_CR3_PCID_MASK : 0))
+	if (!kvmpv_fast_switch(vcpu, cr3, !noflush, pcid ? X86_CR3_PCID_MASK : 0,
+			       &stashed))
 		return EXIT_FASTPATH_NONE;
 
-	/* As svm_load_mmu_pgd(). Without PCID all entries of the TLB are of PCID 0. */
+	/*
+	 * As svm_load_mmu_pgd(). Without PCID all entries of the TLB are of PCID 0.
+	 * With PCID a root in the stash may have missed an INVLPGA, of which the APM
+	 * does not say that it is for all PCIDs.
+	 */
 	svm->vmcb->save.cr3 = __sme_set(vcpu->arch.mmu->root.hpa) |
 			      kvm_get_active_pcid(vcpu);
 	vmcb_mark_dirty(svm->vmcb, VMCB_CR);
-	if (!noflush || !pcid)
+	if (!noflush || !pcid || stashed)
 		svm_flush_tlb_asid(vcpu);
 
 	kvmpv_trace_fast_exit(vcpu);

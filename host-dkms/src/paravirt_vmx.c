@@ -487,8 +487,8 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
  * @vcpu: a registered vCPU
  *
  * Publishes the roots as they are now, in the guest's table and in the VMCS.
- * Every entry passes here but those that re-enter from the exit fastpath,
- * which changes no root. If the entry is cancelled after this, the next one
+ * Every entry passes here but those that re-enter from the exit fastpath, where
+ * who changes a root publishes it. If the entry is cancelled after this, the next one
  * passes here again.
  *
  * Context: preemption off, SRCU held, roots and requests final.
@@ -606,11 +606,12 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
 		return !VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES)) &&
 		       (vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK) &&
-		       kvmpv_fast_call(vcpu, cr3, noflush);
+		       kvmpv_fast_call(vcpu, cr3, noflush) &&
+		       !kvmpv_pmu_counts(vcpu);
 
 	/* SDM vol. 3, "Exit Qualification for Control-Register Accesses" */
 	what = vmx_get_exit_qual(vcpu);
-	if ((what & 0x3f) != 3)
+	if ((what & 0x3f) != 3 || kvmpv_pmu_counts(vcpu))
 		return false;
 	*cr3 = kvm_register_read(vcpu, (what >> 8) & 15);
 	*noflush = *cr3 & vmx->kvmpv->flag;
@@ -684,14 +685,15 @@ static noinline bool kvmpv_fastpath_untabled(struct vcpu_vmx *vmx)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_root root;
-	bool noflush;
+	bool noflush, stashed;
 	u64 cr3;
 	int idx;
 
 	if (kvmpv_is_barred(vmx) || !kvmpv_is_load(vmx, &cr3, &noflush) ||
 	    (cr3 & KVMPV_CR3_TAG) ||
 	    !kvmpv_fast_switch(vcpu, cr3, !noflush,
-			       vmx->kvmpv->flag ? X86_CR3_PCID_MASK : 0))
+			       vmx->kvmpv->flag ? X86_CR3_PCID_MASK : 0,
+			       &stashed))
 		return false;
 	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
 	kvmpv_loaded(vmx, &root, noflush);
