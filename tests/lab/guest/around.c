@@ -98,11 +98,13 @@ static void upwards(void)
 	expect(0xff, 0);
 	touch(8);
 	expect(0x1ff, 0xfe00);
-	/* Amid a group: the rest of it */
+	/* Amid a VMA and a group: the rest of it, after three */
 	touch(19);
 	expect(0x801ff, 0xfe00);
 	touch(20);
-	expect(0x1801ff, 0xe0fe00);
+	expect(0x1801ff, 0xfe00);
+	touch(21);
+	expect(0x3801ff, 0xc0fe00);
 }
 
 static void gaps(void)

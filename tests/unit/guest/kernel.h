@@ -147,6 +147,7 @@ typedef struct { unsigned long val; } pmd_t;
 struct mm_struct {
 	pgd_t *pgd;
 	unsigned long start_brk, brk;
+	unsigned long flags;
 };
 
 struct page;
@@ -180,6 +181,7 @@ extern struct {
 
 #define PTRS_PER_PTE			512
 #define ALIGN(x, a)			(((x) + (a) - 1) & ~((a) - 1))
+#define test_bit(nr, word)		(*(word) >> (nr) & 1)
 #define min(a, b)			((a) < (b) ? (a) : (b))
 
 enum {
@@ -188,6 +190,8 @@ enum {
 	VM_RAND_READ		= 1 << 2,
 	VM_LOCKED		= 1 << 3,
 	UNIT_UFFD		= 1 << 4,
+	VM_SPECIAL		= 3 << 5,
+	MMF_DISABLE_THP		= 24,
 };
 
 #define FAULT_FLAG_WRITE		1

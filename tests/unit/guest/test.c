@@ -490,7 +490,7 @@ void do_set_anon_pte(struct vm_area_struct *vma, unsigned long addr, pte_t *pte,
 	a.set++;
 }
 
-/* A write to page @nr, in whose group all below it are there, and one at least. */
+/* A write to page @nr, in whose group all below it are there, and two at least. */
 static void write_to(unsigned int nr)
 {
 	unsigned int i = nr;
@@ -508,7 +508,7 @@ static void write_to(unsigned int nr)
 	};
 	unit_task.mm = &a.mm;
 	a.pte[nr].val = 0xdef001;
-	while (i-- && (i % 8 != 7 || i == nr - 1))
+	while (i-- && (i % 8 != 7 || nr - i < 3))
 		a.pte[i].val = 0xdef001;
 }
 
@@ -542,15 +542,27 @@ static void test_around(void)
 {
 	static const unsigned long flags[] = {
 		0, VM_WRITE | VM_NOHUGEPAGE, VM_WRITE | VM_RAND_READ, VM_WRITE | VM_LOCKED, VM_WRITE | UNIT_UFFD,
+		VM_WRITE | VM_SPECIAL, VM_WRITE | (VM_SPECIAL & -VM_SPECIAL),
 	};
 	struct mm_struct other;
 	unsigned int i;
 
 	topic = "the rest of the group";
-	for (i = 1; i < PTRS_PER_PTE; i++) {
+	for (i = 2; i < PTRS_PER_PTE; i++) {
 		write_to(i);
 		maps(7 - i % 8);
 	}
+	topic = "one page below";
+	write_to(17);
+	a.pte[15].val = 0;
+	maps(0);
+	write_to(17);
+	a.pte[15].val = 0;
+	a.vma.vm_start = TABLE + 16 * PAGE_SIZE;
+	maps(6);
+	/* The VMA begins in another table. */
+	write_to(1);
+	maps(0);
 	topic = "nothing below";
 	write_to(0);
 	maps(0);
@@ -577,8 +589,8 @@ static void test_around(void)
 	for (i = 18; i < 24; i++) {
 		write_to(i);
 		a.pte[16].val = 0;
-		a.tells = i > 17;
-		maps(i == 17 ? 0 : 23 - i);
+		a.tells = true;
+		maps(i < 19 ? 0 : 23 - i);
 		write_to(i);
 		a.vma.vm_start = TABLE + 17 * PAGE_SIZE;
 		a.tells = true;
@@ -587,14 +599,16 @@ static void test_around(void)
 	topic = "in the heap, as many as below";
 	for (i = 17; i < 24; i++) {
 		write_to(i);
-		a.mm.start_brk = TABLE + 16 * PAGE_SIZE;
+		a.vma.vm_start = a.mm.start_brk = TABLE + 16 * PAGE_SIZE;
 		a.mm.brk = TABLE + (i + 1) * PAGE_SIZE;
 		maps(min(i - 16, 23 - i));
 	}
 	write_to(17);
+	a.vma.vm_start = TABLE + 16 * PAGE_SIZE;
 	a.mm.brk = TABLE + 17 * PAGE_SIZE;
 	maps(6);
 	write_to(17);
+	a.vma.vm_start = TABLE + 16 * PAGE_SIZE;
 	a.mm.start_brk = TABLE + 18 * PAGE_SIZE;
 	a.mm.brk = TABLE + 30 * PAGE_SIZE;
 	maps(6);
@@ -612,6 +626,9 @@ static void test_around(void)
 		maps(0);
 		check(!a.allocated);
 	}
+	write_to(17);
+	a.mm.flags = 1ul << MMF_DISABLE_THP;
+	maps(0);
 	write_to(17);
 	unit_task.mm = &other;
 	maps(0);

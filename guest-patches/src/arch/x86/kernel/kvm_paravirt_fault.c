@@ -9,8 +9,9 @@
  * are present and accessed, up to the first that is not.
  *
  * So a process that touches one page after the other is given the rest of the group
- * as soon as that shows: when the page below the one that it writes to is there. It
- * then faults twice for eight pages. One that leaves gaps gets what it touches.
+ * as soon as that shows: when the two pages below the one that it writes to are there,
+ * or the one, if a VMA begins with it. It then faults twice for eight pages. One that
+ * leaves gaps gets what it touches.
  */
 #include <linux/gfp.h>
 #include <linux/irqflags.h>
@@ -18,6 +19,7 @@
 #include <linux/mm.h>
 #include <linux/oom.h>
 #include <linux/sched.h>
+#include <linux/sched/coredump.h>
 #include <linux/swap.h>
 #include <linux/userfaultfd_k.h>
 
@@ -38,14 +40,16 @@
  *    VM_RAND_READ it says nothing that the page below was.
  *  - Locked memory is there already; with MLOCK_ONFAULT only touched pages are to
  *    be locked, and these could never be reclaimed.
+ *  - PR_SET_THP_DISABLE asks for the same for all of a process' memory.
  *  - A write to what is not writable is a debugger's, as is one to another mm.
+ *  - A driver's VMA is the driver's.
  */
 static bool kvmpv_fault_vma(struct vm_area_struct *vma)
 {
-	unsigned long flags = VM_WRITE | VM_NOHUGEPAGE | VM_RAND_READ | VM_LOCKED;
+	unsigned long flags = VM_WRITE | VM_NOHUGEPAGE | VM_RAND_READ | VM_LOCKED | VM_SPECIAL;
 
 	return (vma->vm_flags & flags) == VM_WRITE && vma->vm_mm == current->mm &&
-	       !userfaultfd_armed(vma);
+	       !test_bit(MMF_DISABLE_THP, &vma->vm_mm->flags) && !userfaultfd_armed(vma);
 }
 
 /* So many pages right below @addr are there, in the same VMA and page table. */
@@ -102,7 +106,8 @@ void __kvmpv_fault_around(struct vm_fault *vmf)
 	if (!pte)
 		return;
 	below = kvmpv_fault_below(vma, addr, pte);
-	if (below)
+	/* Two make a stretch, and the first page of a VMA together with the next. */
+	if (below > 1 || (below && addr - PAGE_SIZE == vma->vm_start))
 		nr = kvmpv_fault_pages(vma, addr, pte, below);
 	pte_unmap(pte);
 
