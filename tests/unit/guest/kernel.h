@@ -229,11 +229,10 @@ extern struct unit_task {
 #define pte_none(entry)			(!(entry).val)
 #define pte_present(entry)		((entry).val & UNIT_PRESENT)
 #define userfaultfd_armed(vma)		((vma)->vm_flags & UNIT_UFFD)
-/* Another CPU may come in before the first, and before the second. */
-pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr);
-pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ptl);
-void pte_unmap(pte_t *pte);
-void pte_unmap_unlock(pte_t *pte, spinlock_t *ptl);
+pte_t *pte_offset_kernel(pmd_t *pmd, unsigned long addr);
+/* Another CPU may come in before. */
+void spin_lock(spinlock_t *lock);
+void spin_unlock(spinlock_t *lock);
 int check_stable_address_space(struct mm_struct *mm);
 struct folio *vma_alloc_folio(unsigned int gfp, int order, struct vm_area_struct *vma, unsigned long addr, bool huge);
 int mem_cgroup_charge(struct folio *folio, struct mm_struct *mm, unsigned int gfp);

@@ -393,45 +393,32 @@ static struct around {
 	pte_t pte[PTRS_PER_PTE];
 	spinlock_t lock;
 
-	bool no_table, table_goes, reaped;
+	bool reaped;
 	int memory, charges;		/* so many pages; so many that the memory cgroup has left */
 	int other_cpu;			/* fills this entry before the lock is taken; -1: none */
 
-	bool mapped, locked;
+	bool locked;
 	bool tells;			/* the host is to be told, by a flush */
 	unsigned int allocated, freed, set;
 } a;
 
-pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr)
+pte_t *pte_offset_kernel(pmd_t *pmd, unsigned long addr)
 {
-	check(pmd == &a.pmd && !a.mapped && !a.locked);
-	if (a.no_table)
-		return NULL;
-	a.mapped = true;
+	check(pmd == &a.pmd && addr == a.vmf.address && a.vmf.pte);
 	return &a.pte[pte_index(addr)];
 }
 
-void pte_unmap(pte_t *pte)
+void spin_lock(spinlock_t *lock)
 {
-	check(a.mapped);
-	a.mapped = false;
-}
-
-pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ptl)
-{
-	check(mm == &a.mm && pmd == &a.pmd && addr == a.vmf.address && !a.mapped && !a.locked);
+	check(lock == &a.lock && !a.locked);
 	if (a.other_cpu >= 0)
 		a.pte[a.other_cpu].val = 0xabc001;
-	if (a.table_goes)
-		return NULL;
 	a.locked = true;
-	*ptl = &a.lock;
-	return &a.pte[pte_index(addr)];
 }
 
-void pte_unmap_unlock(pte_t *pte, spinlock_t *ptl)
+void spin_unlock(spinlock_t *lock)
 {
-	check(a.locked && ptl == &a.lock);
+	check(lock == &a.lock && a.locked);
 	a.locked = false;
 }
 
@@ -446,7 +433,7 @@ struct folio *vma_alloc_folio(unsigned int gfp, int order, struct vm_area_struct
 {
 	struct folio *folio;
 
-	check(!a.mapped && !a.locked);
+	check(!a.locked);
 	check(!(gfp & __GFP_RECLAIM) && (gfp & __GFP_ZERO) && (gfp & __GFP_NOWARN));
 	check(!order && vma == &a.vma && !huge);
 	check(addr > a.vmf.address && addr < a.vma.vm_end);
@@ -500,7 +487,7 @@ static void write_to(unsigned int nr)
 		.vma = { TABLE - PAGE_SIZE, TABLE + PTRS_PER_PTE * PAGE_SIZE, VM_WRITE, &a.mm },
 		.vmf = {
 			.vma = &a.vma, .address = TABLE + nr * PAGE_SIZE, .flags = FAULT_FLAG_WRITE,
-			.pmd = &a.pmd, .pte = &a.pte[nr],
+			.pmd = &a.pmd, .pte = &a.pte[nr], .ptl = &a.lock,
 		},
 		/* What is in front of the table is no entry of it. */
 		.pmd = { UNIT_PRESENT },
@@ -527,7 +514,7 @@ static void maps(unsigned int pages, int line)
 	check_line(!unit_irqs_off, line, "interrupts are on");
 	check_line(a.allocated == a.set + a.freed, line, "no page is lost");
 	check_line(kvmpv_counters.fault_around == before_it + pages, line, "counted");
-	check_line(!a.mapped && !a.locked, line, "the page table is let go");
+	check_line(!a.locked, line, "the page table is unlocked");
 	for (i = 0; i < PTRS_PER_PTE; i++) {
 		if (a.pte[i].val && a.pte[i].val < 0x1000000)
 			continue;
@@ -639,9 +626,6 @@ static void test_around(void)
 	write_to(17);
 	a.vmf.pte = NULL;
 	maps(0);
-	write_to(17);
-	a.no_table = true;
-	maps(0);
 }
 
 static void test_around_short(void)
@@ -675,11 +659,6 @@ static void test_around_race(void)
 		maps(i - 18);
 		check(a.pte[i].val == 0xabc001);
 	}
-	topic = "the page table goes";
-	write_to(17);
-	a.table_goes = true;
-	maps(0);
-	check(a.freed == 6);
 	topic = "the OOM reaper";
 	write_to(17);
 	a.reaped = true;

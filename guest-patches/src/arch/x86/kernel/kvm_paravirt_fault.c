@@ -101,15 +101,16 @@ void __kvmpv_fault_around(struct vm_fault *vmf)
 	/* Reads get the zero page. No entry: somebody else has made a huge page of it. */
 	if (!(vmf->flags & FAULT_FLAG_WRITE) || !vmf->pte || !kvmpv_fault_vma(vma))
 		return;
-	/* Without its lock, as nearly always there is nothing to do. */
-	pte = pte_offset_map(vmf->pmd, addr);
-	if (!pte)
-		return;
+	/*
+	 * The table that do_anonymous_page() has used: whatever holds the VMA holds it,
+	 * too, as MADV_DONTNEED frees no tables in these kernels. Without its lock, as
+	 * nearly always there is nothing to do.
+	 */
+	pte = pte_offset_kernel(vmf->pmd, addr);
 	below = kvmpv_fault_below(vma, addr, pte);
 	/* Two make a stretch, and the first page of a VMA together with the next. */
 	if (below > 1 || (below && addr - PAGE_SIZE == vma->vm_start))
 		nr = kvmpv_fault_pages(vma, addr, pte, below);
-	pte_unmap(pte);
 
 	for (got = 0; got < nr; got++) {
 		folio[got] = vma_alloc_folio(KVMPV_FAULT_GFP, 0, vma,
@@ -126,17 +127,16 @@ void __kvmpv_fault_around(struct vm_fault *vmf)
 	if (!got)
 		return;
 
-	pte = pte_offset_map_lock(mm, vmf->pmd, addr, &vmf->ptl);
+	nr = 0;
+	spin_lock(vmf->ptl);
 	/* The OOM killer's reaper may have been here. */
-	nr = pte && !check_stable_address_space(mm) ? got : 0;
-	for (i = 0; i < nr && pte_none(ptep_get(pte + 1 + i)); i++)
-		do_set_anon_pte(vma, addr + (i + 1) * PAGE_SIZE, pte + 1 + i, folio[i]);
-	if (pte)
-		pte_unmap_unlock(pte, vmf->ptl);
-	nr = i;
+	if (!check_stable_address_space(mm))
+		for (; nr < got && pte_none(ptep_get(pte + 1 + nr)); nr++)
+			do_set_anon_pte(vma, addr + (nr + 1) * PAGE_SIZE, pte + 1 + nr, folio[nr]);
+	spin_unlock(vmf->ptl);
 	this_cpu_add(kvmpv_counters.fault_around, nr);
-	while (i < got)
-		folio_put(folio[i++]);
+	for (i = nr; i < got; i++)
+		folio_put(folio[i]);
 
 	/*
 	 * KVM would stop at the beginning of the group, where nothing is. A flush it
