@@ -31,7 +31,6 @@
 static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu)
 {
 	const struct kvm_pmu *pmu = vcpu_to_pmu(vcpu);
-	u64 config = perf_get_hw_event_config(PERF_COUNT_HW_INSTRUCTIONS);
 	unsigned int i;
 
 	/* Fixed counter 0 (SDM vol. 3, "Fixed-function Performance Counters"). */
@@ -39,7 +38,8 @@ static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu)
 		return true;
 	for (i = 0; i < pmu->nr_arch_gp_counters; i++)
 		if ((pmu->gp_counters[i].eventsel & ARCH_PERFMON_EVENTSEL_ENABLE) &&
-		    !((pmu->gp_counters[i].eventsel ^ config) &
+		    !((pmu->gp_counters[i].eventsel ^
+		       perf_get_hw_event_config(PERF_COUNT_HW_INSTRUCTIONS)) &
 		      AMD64_RAW_EVENT_MASK_NB))
 			return true;
 	return false;
