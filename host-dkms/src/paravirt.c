@@ -34,8 +34,7 @@ DEFINE_PER_CPU(u64 [KVMPV_NR_STATS], kvmpv_stats);
 
 /* Bits of the module parameter and of FEATURES that this version implements. */
 #define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 |		\
-			 KVMPV_F_FLUSHES |				\
-			 (KVMPV_CAN_UNSHADOW ? KVMPV_F_RELEASE : 0))
+			 KVMPV_F_FLUSHES | KVMPV_F_RELEASE)
 
 /*
  * paravirt=: 0 switches everything off, then the module behaves like the stock

@@ -45,17 +45,24 @@ static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu)
 	return false;
 }
 
-/*
- * The page at @gpa is no page table (any longer): drop what was derived from it.
- * KVM takes a write that is no whole entry for a sign of that, see
- * detect_write_misaligned(); the value does not matter.
+/**
+ * kvmpv_unshadow() - the page is no page table (any longer)
+ * @vcpu: the vCPU, paging on, not in nested guest mode
+ * @va: a linear address that maps the page writable for CPL 0
+ * @gpa: the page
+ *
+ * Drops what was derived from the page. KVM takes a write that is no whole entry
+ * for a sign that this is due, see detect_write_misaligned(); the value does not matter.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: true, as it is still to be mapped writable.
  */
-#define KVMPV_CAN_UNSHADOW		1
-static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
+static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 {
 	struct kvm_page_track_notifier_node *mmu = &vcpu->kvm->arch.mmu_sp_tracker;
 
 	mmu->track_write(vcpu, gpa + 1, NULL, 2, mmu);
+	return true;
 }
 
 #else /* 6.12 */
@@ -79,10 +86,60 @@ static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
 /* svm_vcpu_run() has traced it. */
 #define kvmpv_trace_fast_exit(vcpu)	do { } while (0)
 
-/* kvm_mmu_track_write() is not exported, nor is there a pointer to it. */
-#define KVMPV_CAN_UNSHADOW		0
-static inline void kvmpv_unshadow(struct kvm_vcpu *vcpu, gpa_t gpa)
+/**
+ * kvmpv_unshadow() - the page is no page table (any longer)
+ * @vcpu: the vCPU, paging on, not in nested guest mode
+ * @va: a linear address that maps the page writable for CPL 0
+ * @gpa: the page, which is in the host's memory and writable there
+ *
+ * kvm_mmu_track_write() is not exported, so KVM takes the fault that the guest's
+ * next write to @va would be. It lets a table of the lowest level be written, out of
+ * sync. For a write to an upper one it emulates the instruction, or, if that is none
+ * that page tables are written with, drops what was derived from the page and has it
+ * done again: x86_emulate_instruction(). A NOP is none.
+ *
+ * The NOP is emulated after all if there is nothing to drop: a read-only memory slot,
+ * memory of KVM's own, another vCPU that was faster. Hence RIP is put back, and nothing
+ * is done where the end of an instruction is more than that, a trap of a single step,
+ * nor if an asynchronous page fault is about to be injected.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: false, as it is mapped writable.
+ */
+static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 {
+	unsigned long rip = kvm_rip_read(vcpu);
+	u32 reason = vcpu->run->exit_reason;
+	u8 nop = 0x90;
+	int i;
+
+	if (vcpu->guest_debug || vcpu->arch.exception.pending ||
+	    (kvm_get_rflags(vcpu) & X86_EFLAGS_TF))
+		return false;
+	/* @va was MMIO until the guest changed an entry: kvm_mmu_write_protect_fault() warns of that. */
+	vcpu_clear_mmio_info(vcpu, va);
+	/* The second time maps what the first has dropped the tables of. */
+	for (i = 0; i < 2; i++) {
+		/* Differs from @va unless KVM has dropped something, and asks for another try. */
+		vcpu->arch.last_retry_addr = ~va;
+		kvm_mmu_page_fault(vcpu, va, PFERR_PRESENT_MASK | PFERR_WRITE_MASK,
+				   &nop, sizeof(nop));
+		/*
+		 * Another vCPU has unmapped @va since it was looked at: no fault
+		 * of the guest's own. One for an asynchronous page fault, which is,
+		 * has no error code.
+		 */
+		if (vcpu->arch.exception.pending && vcpu->arch.exception.error_code)
+			kvm_clear_exception_queue(vcpu);
+		if (vcpu->arch.last_retry_addr != va)
+			break;
+	}
+	vcpu->arch.last_retry_addr = 0;
+	vcpu->arch.last_retry_eip = 0;
+	kvm_rip_write(vcpu, rip);
+	/* What this leaves for userspace is of no access of the guest's. */
+	vcpu->run->exit_reason = reason;
+	return false;
 }
 
 #endif

@@ -207,10 +207,11 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		return 0;
 	for (i = 0; i < nr && !signal_pending(current); i++) {
 		page = kvm_mmu_gva_to_gpa_write(vcpu, va[i], NULL);
-		if (page == INVALID_GPA)
+		if (page == INVALID_GPA ||
+		    !kvmpv_is_at_hand(vcpu, page, FOLL_WRITE))
 			continue;
-		kvmpv_unshadow(vcpu, page & PAGE_MASK);
-		if (kvmpv_may_prefault(vcpu) && kvmpv_is_at_hand(vcpu, page, FOLL_WRITE))
+		if (kvmpv_unshadow(vcpu, va[i], page & PAGE_MASK) &&
+		    kvmpv_may_prefault(vcpu))
 			kvmpv_prefault(vcpu, va[i],
 				       PFERR_PRESENT_MASK | PFERR_WRITE_MASK);
 		cond_resched();

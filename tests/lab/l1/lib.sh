@@ -119,9 +119,6 @@ kvm_load() {
 	return 1
 }
 
-# 6.12's kvm.ko has no way for a module to tell it that a page is no page table.
-offers_release() { [ "$HOST_SERIES" = 6.1 ]; }
-
 kvm_unload() {
 	# A QEMU that has just ended holds /dev/kvm a moment longer.
 	for _ in 1 2 3 4 5; do
@@ -471,9 +468,7 @@ hostile_guest() {
 }
 
 hostile_insmod() {
-	hostile_args=
-	offers_release || hostile_args=norelease
-	guest_sh h 60 "insmod /bin/kvmpv_hostile.ko $hostile_args"
+	guest_sh h 60 'insmod /bin/kvmpv_hostile.ko'
 }
 
 # hostile GROUP [COMMAND]: each case of a group is a check.

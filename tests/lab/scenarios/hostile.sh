@@ -37,26 +37,23 @@ GUEST_QEMU="-M pcie=on -device ich9-ahci,romfile=/usr/share/qemu/bios-microvm.bi
 # What needs CR3 targets is Intel's alone.
 case $MACHINE in
 vmx)
-	groups="calls register owners rom load table race window life loop flush flushed shootdown"
+	groups="calls register owners rom load table race window life loop flush flushed shootdown release"
 	counters="publishes switches restarts"
 	refusals="EBUSY EROFS ERANGE"
 	;;
 svm)
-	groups="calls register load life loop flush flushed shootdown nested"
+	groups="calls register load life loop flush flushed shootdown release nested"
 	counters=""
 	refusals="ENXIO"
 	;;
 esac
-if offers_release; then
-	groups="$groups release" counters="$counters release"
-fi
 if hostile_guest; then
 	hostile user usercall
 	for g in $groups; do
 		hostile "$g"
 	done
 	# shellcheck disable=SC2086 # words are meant
-	counted registered unregistered load_cr3_cached load_cr3_missed flush flush_range flush_vcpus $counters
+	counted registered unregistered load_cr3_cached load_cr3_missed flush flush_range flush_vcpus release $counters
 	for e in EPERM ENOENT E2BIG EFAULT EEXIST EINVAL ENOSPC ENODATA EPROTO EBADMSG EOPNOTSUPP \
 		$refusals; do
 		counted "refused_$e"

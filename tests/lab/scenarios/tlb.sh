@@ -32,16 +32,12 @@ flushes() {
 	check "$text: memory of 8 processes is right" guest_sh t 480 'memsum 1'
 }
 
-if offers_release; then
-	offered="tlb-flush release keep cow fault io-delay" in_use=release not_offered=
-else
-	offered="tlb-flush keep cow fault io-delay" in_use='' not_offered=release
-fi
+offered="tlb-flush release keep cow fault io-delay"
 
 kvm_load ours
 flushes "all" " $offered" nopti kvm_paravirt=1
-grown tlb_vcpus $in_use
-none tlb_refused $not_offered
+grown tlb_vcpus release
+none tlb_refused
 # On one CPU no other vCPU is ever in guest mode.
 if [ "$(nproc)" -gt 1 ]; then
 	read -r kicks <$HOST/flush_kicks
@@ -66,15 +62,15 @@ else
 	entry=pti registers=none
 fi
 flushes "page table isolation" " ${offered% *} $entry io-delay" pti=on kvm_paravirt=1
-grown tlb_vcpus $in_use
+grown tlb_vcpus release
 $registers registered
-none tlb_refused $not_offered
+none tlb_refused
 guest_clean t "$text"
 guest_kill t
 
 flushes "page table isolation, no PCID" " ${offered% *} $entry io-delay" pti=on nopcid noinvpcid kvm_paravirt=1
-grown tlb_vcpus $in_use
-none tlb_refused $not_offered
+grown tlb_vcpus release
+none tlb_refused
 guest_clean t "$text"
 guest_kill t
 
@@ -84,12 +80,12 @@ text="one vCPU"
 guest t nopti kvm_paravirt=1 lab=serve
 guest_expect t 'G: ready' 120
 check "$text: memory of 8 processes is right" guest_sh t 240 'memsum 1'
-grown tlb_range $in_use
-none tlb_refused $not_offered
+grown tlb_range release
+none tlb_refused
 guest_clean t "$text"
 guest_kill t
 
-for c in flush_range flush_vcpus kernel_fills $in_use; do
+for c in flush_range flush_vcpus kernel_fills release; do
 	read -r n <"$HOST/$c"
 	check "host counts $c ($n)" [ "$n" -gt 0 ]
 done

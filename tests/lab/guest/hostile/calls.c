@@ -18,9 +18,6 @@ static void make(const struct call *c, unsigned int n)
 
 		if (want == OFFERED)
 			want = hostile_offered();
-		/* Whatever else there is to refuse. */
-		if (c->nr == KVMPV_HC_RELEASE && hostile_norelease)
-			want = -KVMPV_ENOSYS;
 		hostile_case(c->name, want,
 			     hostile_call4(c->nr, c->a0, c->a1, PAGE_SHIFT, 0));
 	}

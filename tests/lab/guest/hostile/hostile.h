@@ -63,7 +63,6 @@ long hostile_mov_cr3(u64 cr3);
 long hostile_changed_registers(u64 nr);
 
 /* main.c */
-extern bool hostile_norelease;
 void hostile_case(const char *name, long want, long got);
 void hostile_text(const char *name, const char *want, const char *got);
 void hostile_on(unsigned int cpu, void (*fn)(void));
@@ -95,8 +94,7 @@ static inline bool hostile_has_cache(void)
 
 static inline u64 hostile_offered(void)
 {
-	return KVMPV_F_LOAD_CR3 | F_FLUSHES |
-	       (hostile_norelease ? 0 : KVMPV_F_RELEASE) |
+	return KVMPV_F_LOAD_CR3 | F_FLUSHES | KVMPV_F_RELEASE |
 	       (hostile_has_cache() ? KVMPV_F_CR3_CACHE : 0);
 }
 

@@ -13,10 +13,6 @@
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("kvm-paravirt: a guest that tries what it must not");
 
-bool hostile_norelease;
-module_param_named(norelease, hostile_norelease, bool, 0444);
-MODULE_PARM_DESC(norelease, "the host's kernel has nothing for RELEASE");
-
 struct hostile_pages hostile_pages[HOSTILE_CPUS];
 
 static const struct hostile_group {
