@@ -126,6 +126,40 @@ static void make_full(struct cpu *c)
 		*(volatile u64 *)&big_pt[t][0] = gpa(scratch + PAGE_SIZE) | PTE_P | PTE_W;
 }
 
+/* The same tables, and the one above them, as a guest has them that does not write to them. */
+static void make_synced(struct cpu *c)
+{
+	u64 s, t;
+
+	make_dirty(c);
+	for (s = 0; s < 4; s++) {
+		write_cr3(space_cr3(c, s));
+		for (t = 0; t < BIG; t++)
+			*(volatile u64 *)BIG_VA(t) = t;
+	}
+}
+
+static void make_released(struct cpu *c)
+{
+	static u64 vas[BIG] __attribute__((aligned(4096)));
+	u64 t;
+
+	vas[0] = (u64)big_pd;
+	for (t = 1; t < BIG; t++)
+		vas[t] = (u64)big_pt[t];
+	make_synced(c);
+	call(c, KVMPV_HC_RELEASE, gpa(vas), BIG, 0, 0);
+}
+
+static void write_tables(void)
+{
+	u64 t;
+
+	*(volatile u64 *)&big_pd[0] = big_pd[0];
+	for (t = 1; t < BIG; t++)
+		*(volatile u64 *)&big_pt[t][0] = big_pt[t][0];
+}
+
 #define MEASURE(c, name, what)		MEASURE_AFTER(make_dirty, c, name, what)
 #define MEASURE_AFTER(make, c, name, what)				\
 	do {								\
@@ -253,6 +287,9 @@ void cost(struct cpu *c)
 			call(c, KVMPV_HC_FLUSH_VCPUS, gpa(desc), 0, 0, 0));
 		MEASURE(c, "RELEASE, 64 page tables",
 			call(c, KVMPV_HC_RELEASE, gpa(vas), 64, 0, 0));
+		MEASURE_AFTER(make_synced, c, "writes to 64 page tables", write_tables());
+		MEASURE_AFTER(make_released, c, "writes to 64 released page tables",
+			      write_tables());
 		/* Once: from then on these roots are not new. */
 		if (!c->op)
 			cost_void(c);

@@ -752,6 +752,47 @@ static unsigned int wrong_after_release(unsigned int i)
 	return wrong;
 }
 
+/*
+ * An address that KVM knows as MMIO, and that maps a page table by now without a flush:
+ * the host must not complain of that.
+ */
+static void try_release_mmio(void)
+{
+	go(other);
+	WRITE_ONCE(pte[INDEX], GPA_HOLE | _KERNPG_TABLE);
+	flush_natively();
+	which();
+	WRITE_ONCE(pte[INDEX], __pa(pmd) | _KERNPG_TABLE);
+	*(u64 *)desc = VA;
+	hostile_case("release-was-mmio", 0, hostile_call(KVMPV_HC_RELEASE, __pa(desc), 1));
+	flush_natively();
+	hostile_case("release-was-mmio-page", 1, which() == pmd[0]);
+	go(home);
+}
+
+/*
+ * Memory of KVM's own, writes to which are emulated. Whatever is made of the call, the guest
+ * goes on with the instruction behind it.
+ */
+static void try_release_apic(void)
+{
+	u64 ret = KVMPV_HC_RELEASE, next = 0;
+
+	go(other);
+	WRITE_ONCE(pte[INDEX], GPA_APIC | _KERNPG_TABLE);
+	flush_natively();
+	*(u64 *)desc = VA;
+	/* A MOV of 0x90909090 to EDX, which is NOPs to whoever begins a byte later. */
+	asm volatile(KVM_HYPERCALL "\n\t"
+		     ".byte 0xba, 0x90, 0x90, 0x90, 0x90"
+		     : "+a" (ret), "+d" (next)
+		     : "b" (__pa(desc)), "c" (1ull)
+		     : "memory");
+	hostile_case("release-apic-page", 0, ret);
+	hostile_case("release-apic-page-goes-on", 0x90909090, next);
+	go(home);
+}
+
 static void try_release(void)
 {
 	unsigned int i, wrong = 0;
@@ -767,6 +808,8 @@ static void try_release(void)
 	for (i = 0; i < 100; i++)
 		wrong += wrong_after_release(i);
 	hostile_case("released", 0, wrong);
+	try_release_mmio();
+	try_release_apic();
 }
 
 /* The tables that the other vCPU runs on. */
