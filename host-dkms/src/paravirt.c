@@ -10,7 +10,6 @@
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 
-#include "kvm_cache_regs.h"
 #include "hyperv.h"
 #include "mmu.h"
 #include "x86.h"
@@ -514,7 +513,7 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 		kvm_mmu_new_pgd(vcpu, cr3);
 		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
 		vcpu->arch.cr3 = cr3;
-		kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
+		kvm_register_mark_dirty(vcpu, VCPU_REG_CR3);
 	}
 	cached = VALID_PAGE(vcpu->arch.mmu->root.hpa);
 	kvmpv_count_load_cr3(p, cached);
@@ -587,7 +586,7 @@ void kvmpv_paging_off(struct kvm_vcpu *vcpu)
 /* kvm_xen_enabled is not exported, hence no kvm_xen_hypercall_enabled(). */
 static bool kvmpv_foreign_hypercalls(struct kvm_vcpu *vcpu)
 {
-	return (vcpu->kvm->arch.xen_hvm_config.flags &
+	return (kvmpv_xen_config(vcpu->kvm)->flags &
 		KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL) ||
 	       kvm_hv_hypercall_enabled(vcpu);
 }
@@ -658,7 +657,7 @@ static void kvmpv_answer(struct kvm_vcpu *vcpu, u32 nr, u64 a0, u64 a1, long ret
 			 u64 last)
 {
 	trace_kvmpv_hypercall(vcpu->vcpu_id, nr, a0, a1, ret);
-	kvm_rax_write(vcpu, ret & last);
+	kvm_rax_write_raw(vcpu, ret & last);
 	++vcpu->stat.hypercalls;
 }
 
@@ -666,8 +665,8 @@ static void kvmpv_answer(struct kvm_vcpu *vcpu, u32 nr, u64 a0, u64 a1, long ret
 static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 {
 	u64 a[] = {
-		kvm_rbx_read(vcpu) & last, kvm_rcx_read(vcpu) & last,
-		kvm_rdx_read(vcpu) & last, kvm_rsi_read(vcpu) & last,
+		kvm_rbx_read_raw(vcpu) & last, kvm_rcx_read_raw(vcpu) & last,
+		kvm_rdx_read_raw(vcpu) & last, kvm_rsi_read_raw(vcpu) & last,
 	};
 	long ret;
 
@@ -685,7 +684,7 @@ static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
 {
 	u64 last = is_64_bit_hypercall(vcpu) ? ~0ull : (u32)~0;
-	u64 nr = kvm_rax_read(vcpu) & last;
+	u64 nr = kvm_rax_read_raw(vcpu) & last;
 
 	/*
 	 * A nested guest's call gets here if KVM, going by its number alone,
@@ -714,7 +713,7 @@ int kvmpv_hypercall(struct kvm_vcpu *vcpu)
 	static_assert(!(KVMPV_HC_BASE & 0xffff) &&
 		      KVMPV_HC_LAST >> 16 == KVMPV_HC_BASE >> 16);
 
-	if ((u32)kvm_rax_read(vcpu) >> 16 == KVMPV_HC_BASE >> 16)
+	if ((u32)kvm_rax_read_raw(vcpu) >> 16 == KVMPV_HC_BASE >> 16)
 		return kvmpv_maybe_call(vcpu);
 	return kvm_emulate_hypercall(vcpu);
 }
@@ -730,11 +729,11 @@ int kvmpv_hypercall(struct kvm_vcpu *vcpu)
  */
 bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush)
 {
-	u64 flags = kvm_rcx_read(vcpu);
+	u64 flags = kvm_rcx_read_raw(vcpu);
 
-	*cr3 = kvm_rbx_read(vcpu);
+	*cr3 = kvm_rbx_read_raw(vcpu);
 	*noflush = flags & KVMPV_LOAD_CR3_NOFLUSH;
-	return kvm_rax_read(vcpu) == KVMPV_HC_LOAD_CR3 &&
+	return kvm_rax_read_raw(vcpu) == KVMPV_HC_LOAD_CR3 &&
 	       (kvmpv_allowed & KVMPV_F_LOAD_CR3) &&
 	       !kvmpv_check_load_cr3(*cr3, flags) &&
 	       !kvmpv_foreign_hypercalls(vcpu);
@@ -749,8 +748,8 @@ bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush)
 void kvmpv_fast_called(struct kvm_vcpu *vcpu)
 {
 	kvmpv_count_load_cr3(*kvmpv_vendor_vcpu(vcpu), true);
-	kvmpv_answer(vcpu, KVMPV_HC_LOAD_CR3, kvm_rbx_read(vcpu),
-		     kvm_rcx_read(vcpu), 0, ~0ull);
+	kvmpv_answer(vcpu, KVMPV_HC_LOAD_CR3, kvm_rbx_read_raw(vcpu),
+		     kvm_rcx_read_raw(vcpu), 0, ~0ull);
 }
 
 static int kvmpv_stat_get(void *data, u64 *val)

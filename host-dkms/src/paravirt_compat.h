@@ -1,9 +1,56 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What differs between kernel versions: Linux 6.1 and 6.12. */
+/*
+ * What differs between kernel versions: Linux 6.1, 6.12, 7.2 and 7.3. The other files
+ * use the names of the newest; docs/porting.md tells how to add one.
+ */
 #ifndef __KVMPV_COMPAT_H
 #define __KVMPV_COMPAT_H
 
 #include <linux/version.h>
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+
+#include "kvm_cache_regs.h"
+
+#define VCPU_REG_CR3			VCPU_EXREG_CR3
+#define VCPU_REG_RIP			VCPU_REGS_RIP
+#define kvmpv_cached_rip(vcpu)		(&(vcpu)->arch.regs[VCPU_REGS_RIP])
+
+/* Without "_raw" they are limited to 32 bits outside of 64-bit code, since 7.x. */
+#define kvm_rax_read_raw(vcpu)		kvm_rax_read(vcpu)
+#define kvm_rbx_read_raw(vcpu)		kvm_rbx_read(vcpu)
+#define kvm_rcx_read_raw(vcpu)		kvm_rcx_read(vcpu)
+#define kvm_rdx_read_raw(vcpu)		kvm_rdx_read(vcpu)
+#define kvm_rsi_read_raw(vcpu)		kvm_rsi_read(vcpu)
+#define kvm_rax_write_raw(vcpu, val)	kvm_rax_write(vcpu, val)
+
+#define vmx_get_exit_reason(vcpu)	(to_vmx(vcpu)->exit_reason)
+#define kvmpv_emulation_required(vmx)	((vmx)->emulation_required)
+#define kvmpv_xen_config(kvm)		(&(kvm)->arch.xen_hvm_config)
+
+/* In an initializer of struct kvm_page_fault. */
+#define KVMPV_FAULT_NO_HVA		.hva = KVM_HVA_ERR_BAD,
+
+/* What KVM does about MMIO of the host is by the VM, not by the root. */
+#define kvmpv_clears_for_mmio()		false
+#define kvmpv_maps_host_mmio(sp)	((void)(sp), false)
+#define kvmpv_set_maps_host_mmio(sp)	do { } while (0)
+
+#else /* 7.2, 7.3 */
+
+#include "regs.h"
+
+#define kvmpv_cached_rip(vcpu)		(&(vcpu)->arch.rip)
+#define kvmpv_emulation_required(vmx)	((vmx)->vt.emulation_required)
+#define kvmpv_xen_config(kvm)		(&(kvm)->arch.xen.hvm_config)
+#define KVMPV_FAULT_NO_HVA
+
+#define kvmpv_clears_for_mmio()					\
+	cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO)
+#define kvmpv_maps_host_mmio(sp)	READ_ONCE((sp)->has_mapped_host_mmio)
+#define kvmpv_set_maps_host_mmio(sp)	WRITE_ONCE((sp)->has_mapped_host_mmio, true)
+
+#endif
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
 
@@ -65,7 +112,7 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 	return true;
 }
 
-#else /* 6.12 */
+#else /* 6.12, 7.2, 7.3 */
 
 #include "smm.h"
 
@@ -80,11 +127,20 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
  */
 #define kvmpv_lam_bits(pgd)		((pgd) & (X86_CR3_LAM_U48 | X86_CR3_LAM_U57))
 
-/* To count an instruction is a request. */
-#define kvmpv_pmu_counts(vcpu)		false
-
 /* svm_vcpu_run() has traced it. */
 #define kvmpv_trace_fast_exit(vcpu)	do { } while (0)
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+/* To count an instruction is a request. */
+#define kvmpv_pmu_counts(vcpu)		false
+#else
+#include "pmu.h"
+/*
+ * With a mediated PMU the guest's counters are in the CPU as long as it is in the
+ * exit fastpath: what is added to KVM's copy of one there is lost.
+ */
+#define kvmpv_pmu_counts(vcpu)		(!kvm_pmu_is_fastpath_emulation_allowed(vcpu))
+#endif
 
 /**
  * kvmpv_unshadow() - the page is no page table (any longer)

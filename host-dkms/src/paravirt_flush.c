@@ -12,7 +12,6 @@
 #include <linux/sched.h>
 #include <linux/smp.h>
 
-#include "kvm_cache_regs.h"
 #include "mmu.h"
 #include "x86.h"
 #include "paravirt.h"

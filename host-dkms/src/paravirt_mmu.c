@@ -12,7 +12,6 @@
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
 
-#include "kvm_cache_regs.h"
 #include "mmu.h"
 #include "x86.h"
 #include "mmu/mmu_internal.h"
@@ -44,7 +43,7 @@ static void kvmpv_prefault(struct kvm_vcpu *vcpu, gva_t gva, u32 error_code)
 		.req_level = PG_LEVEL_4K,
 		.goal_level = PG_LEVEL_4K,
 		.pfn = KVM_PFN_ERR_FAULT,
-		.hva = KVM_HVA_ERR_BAD,
+		KVMPV_FAULT_NO_HVA
 	};
 	u32 reason = vcpu->run->exit_reason;
 

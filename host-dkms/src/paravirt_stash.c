@@ -40,8 +40,8 @@
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
-#include "kvm_cache_regs.h"
 #include "mmu.h"
+#include "x86.h"
 #include "mmu/mmu_internal.h"
 #include "mmu/spte.h"
 #include "paravirt.h"
@@ -287,7 +287,7 @@ void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
 	mmu->root = info;
 
 	vcpu->arch.cr3 = info.pgd;
-	kvm_register_mark_dirty(vcpu, VCPU_EXREG_CR3);
+	kvm_register_mark_dirty(vcpu, VCPU_REG_CR3);
 	vcpu_clear_mmio_info(vcpu, MMIO_GVA_ANY);
 	atomic_set(&kvmpv_root_to_sp(info.hpa)->write_flooding_count, 0);
 }

@@ -4,7 +4,6 @@
  * is left is a call that is answered in the exit fastpath (LOAD_CR3), and the
  * flush calls.
  */
-#include "kvm_cache_regs.h"
 #include "mmu.h"
 #include "trace.h"
 #include "x86.h"

@@ -11,7 +11,6 @@
 #include <linux/uaccess.h>
 
 #include "vmx/capabilities.h"
-#include "kvm_cache_regs.h"
 #include "mmu.h"
 #include "x86.h"
 #include "vmx/nested.h"
@@ -254,11 +253,11 @@ static noinline void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 /* kvm_rip_read() where it was not read before: vmx_cache_reg() without the way there. */
 static unsigned long kvmpv_rip(struct kvm_vcpu *vcpu)
 {
-	if (!kvm_register_is_available(vcpu, VCPU_REGS_RIP)) {
-		kvm_register_mark_available(vcpu, VCPU_REGS_RIP);
-		vcpu->arch.regs[VCPU_REGS_RIP] = vmcs_readl(GUEST_RIP);
+	if (!kvm_register_is_available(vcpu, VCPU_REG_RIP)) {
+		kvm_register_mark_available(vcpu, VCPU_REG_RIP);
+		*kvmpv_cached_rip(vcpu) = vmcs_readl(GUEST_RIP);
 	}
-	return vcpu->arch.regs[VCPU_REGS_RIP];
+	return *kvmpv_cached_rip(vcpu);
 }
 
 static noinline void kvmpv_leave_window(struct vcpu_vmx *vmx)
@@ -281,7 +280,8 @@ static bool kvmpv_is_barred(struct vcpu_vmx *vmx)
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 
 	return vcpu->arch.mmu != &vcpu->arch.root_mmu || is_smm(vcpu) ||
-	       vcpu->guest_debug || vmx->nested.vmxon || vmx->emulation_required;
+	       vcpu->guest_debug || vmx->nested.vmxon ||
+	       kvmpv_emulation_required(vmx);
 }
 
 static struct kvmpv_root kvmpv_root(struct kvm_vcpu *vcpu,
@@ -482,6 +482,27 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	kvmpv_remember(p, vcpu->arch.mmu);
 }
 
+/*
+ * On CPUs that leak stale data by MMIO, KVM clears their buffers at entries with a
+ * root that maps MMIO of the host (__vmx_vcpu_enter_flags()). The guest can go on
+ * from the root that it is entered with to any that is listed, without an exit: what
+ * is true of one of them is made true of that one, for good. A page that is mapped
+ * later makes all vCPUs exit (kvm_track_host_mmio_mapping()) and pass here again.
+ */
+static void kvmpv_inherit_host_mmio(struct vcpu_vmx *vmx)
+{
+	const struct kvmpv_list *list = &vmx->kvmpv->list;
+	struct kvm_mmu_page *root = kvmpv_root_to_sp(vmx->vcpu.arch.mmu->root.hpa);
+	unsigned int i;
+
+	if (!kvmpv_clears_for_mmio() || !root || kvmpv_maps_host_mmio(root))
+		return;
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
+		if ((list->used & BIT(i)) &&
+		    kvmpv_maps_host_mmio(kvmpv_root_to_sp(list->slot[i].hpa)))
+			kvmpv_set_maps_host_mmio(root);
+}
+
 /**
  * __kvmpv_enter() - vmx_prepare_switch_to_guest()
  * @vcpu: a registered vCPU
@@ -509,6 +530,8 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu)
 
 		if (unlikely(!kvmpv_is_published(vmx, flag, found)))
 			kvmpv_publish(vmx, flag, found);
+		if (vmx->kvmpv->listed)
+			kvmpv_inherit_host_mmio(vmx);
 	} else {
 		vmx->kvmpv->flag = flag;
 	}
@@ -603,7 +626,7 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 	unsigned long what;
 
 	/* Ring 0 and 64-bit code, as kvmpv_hypercall() has it from other words. */
-	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
+	if (vmx_get_exit_reason(&vmx->vcpu).basic == EXIT_REASON_VMCALL)
 		return !VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES)) &&
 		       (vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK) &&
 		       kvmpv_fast_call(vcpu, cr3, noflush) &&
@@ -633,7 +656,7 @@ static void kvmpv_loaded(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
 /* SRCU held: for the filter of the guest's PMU, which counts the instruction. */
 static void kvmpv_fast_done(struct vcpu_vmx *vmx)
 {
-	if (vmx->exit_reason.basic == EXIT_REASON_VMCALL)
+	if (vmx_get_exit_reason(&vmx->vcpu).basic == EXIT_REASON_VMCALL)
 		kvmpv_fast_called(&vmx->vcpu);
 	/* If it is single-stepped, that is a request: the next check finds it. */
 	kvm_skip_emulated_instruction(&vmx->vcpu);
@@ -671,6 +694,8 @@ static noinline bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	kvmpv_loaded(vmx, &root, noflush);
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	kvmpv_publish_switch(vmx, &root, &gone);
+	if (p->listed)
+		kvmpv_inherit_host_mmio(vmx);
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
 	kvmpv_fast_done(vmx);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
@@ -739,7 +764,7 @@ bool __kvmpv_exit(struct vcpu_vmx *vmx)
 			kvmpv_learn(vmx, hw);
 	}
 
-	switch (vmx->exit_reason.basic) {
+	switch (vmx_get_exit_reason(&vmx->vcpu).basic) {
 	case EXIT_REASON_VMCALL:
 	case EXIT_REASON_CR_ACCESS:
 		return p->cache ? kvmpv_fastpath(vmx) :
