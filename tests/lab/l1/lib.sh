@@ -3,7 +3,7 @@
 # host. One line of output in ten thousand is looked at by a person, every one of them by "run".
 # shellcheck shell=dash
 #
-# From /lab/env: MACHINE (vmx or svm), HOST_SERIES (6.1 or 6.12), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS,
+# From /lab/env: MACHINE (vmx or svm), HOST_SERIES (of its Linux), VENDOR_MODULE (kvm-intel or kvm-amd), MODULE_DEPS,
 # HOST_DEBUG and GUEST_DEBUG (1: KASAN, lockdep and the like in the kernel of the host, of its guests). What has a default here is set by
 # ../../hardware, which uses these functions on a real host.
 
