@@ -4,11 +4,13 @@
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' /mnt/host-dkms/dkms.conf)
 module=kvm-paravirt/$version
-kernel=$(basename /lib/modules/6.1.*-cloud-amd64)
-# The same of the next series.
-newer=$(basename /lib/modules/6.12.*-cloud-amd64)
-# Another flavour of the first, of which only the headers are there.
-other=$(basename /usr/src/linux-headers-6.1.*[0-9]-amd64 | sed 's/^linux-headers-//')
+cloud_kernels() { find /lib/modules -mindepth 1 -maxdepth 1 -name '*-cloud-amd64' -printf '%f\n' | sort -V; }
+kernel=$(cloud_kernels | head -n 1)
+series=$(echo "$kernel" | cut -d . -f 1,2)
+# The same of the next series, if this Debian has one.
+newer=$(cloud_kernels | tail -n 1)
+# Another flavour of the first; Debian 12 does without the kernel itself where its headers are.
+other=$(basename "/usr/src/linux-headers-$series".*[0-9]-amd64 | sed 's/^linux-headers-//')
 headers_version=$(dpkg-query -W -f '${Version}' "linux-headers-$kernel")
 headers=/lib/modules/$kernel/build
 # Built, installed and removed together.
@@ -106,7 +108,16 @@ new_parameters()
 
 # Files of kernel $1's module $2; dkms compresses if the distribution does.
 our_file() { echo "/lib/modules/$1/updates/dkms/$2.ko"*; }
-stock_file() { echo "/lib/modules/$1/kernel/arch/x86/kvm/$2.ko"*; }
+# Debian 12's dkms leaves the distribution's module where it is; later ones move it away for as long as ours is there.
+moved=/var/lib/dkms/kvm-paravirt/original_module
+stock_file()
+{
+	for file in "/lib/modules/$1/kernel/arch/x86/kvm/$2.ko" "$moved/$1/x86_64/$2.ko"; do
+		for suffix in "" .xz; do
+			[ ! -f "$file$suffix" ] || echo "$file$suffix"
+		done
+	done
+}
 
 # What is installed for kernel $1 fits it, and differs from stock in nothing else.
 check_modules()
@@ -143,10 +154,10 @@ fake_headers()
 	ln -s "/usr/src/linux-headers-$1" "/lib/modules/$1/build"
 }
 
-# dpkg forgets linux-source-6.1.
+# dpkg forgets the kernel's source package.
 forget_source()
 {
-	sed -i '/^Package: linux-source-6.1$/,/^$/s/^Status: .*/Status: deinstall ok config-files/' \
+	sed -i "/^Package: linux-source-$series\$/,/^\$/s/^Status: .*/Status: deinstall ok config-files/" \
 		/var/lib/dpkg/status
 }
 
@@ -154,8 +165,8 @@ forget_source()
 pristine_tree()
 {
 	mkdir -p "$1"
-	tar -xf /usr/src/linux-source-6.1.tar.xz -C "$1" --strip-components=1 \
-		linux-source-6.1/Makefile linux-source-6.1/arch/x86/kvm
+	tar -xf "/usr/src/linux-source-$series.tar.xz" -C "$1" --strip-components=1 \
+		"linux-source-$series/Makefile" "linux-source-$series/arch/x86/kvm"
 }
 
 # The lab installs the module in build/root for good.
