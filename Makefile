@@ -1,7 +1,7 @@
 # kvm-paravirt; README.md is the introduction.
 
 # Which guest kernel: its series, and virt (small) or cloud.
-V := 6.1
+V := $(shell guest-patches/tools/default-series)
 FLAVOUR := virt
 
 help:
@@ -15,16 +15,16 @@ help:
 	@echo "make check-long    what takes longer: all pairs of host and guest, every patch boots (root)"
 	@echo
 	@echo "make setup         install what building and testing needs, with apt (root)"
-	@echo "make root          build/root: a clean Debian 12 with our module installed by dkms (root)"
-	@echo "make guest         build/guest-6.1/bzImage: the patched guest kernel; V=6.12: build/guest-6.12"
+	@echo "make root          build/root: a clean Debian with our module installed by dkms (root)"
+	@echo "make guest         build/guest-$(V)/bzImage: the patched guest kernel; V=... names another series"
 	@echo "make deb           Debian packages, in build/deb; FLAVOUR=cloud for the large guest kernel"
 	@echo "make rpm           the same for Fedora, RHEL, openSUSE, in build/rpm; V='6.1 6.12' for both guests"
 	@echo "make repo          signed repositories of both, in build/repo; KVMPV_SIGN_KEY=... is a GPG key"
 	@echo "make dist          a release: all packages for both guest series, and checksums, in build/dist"
 	@echo "make install       copy the host module's source to /usr/src, for dkms, and the command kvm-paravirt (root)"
 	@echo "make uninstall     the reverse (root)"
-	@echo "make guest-tree    the series as a git tree, in build/guest-6.1/linux"
-	@echo "make guest-export  the series for git am, in build/guest-6.1/series"
+	@echo "make guest-tree    the series as a git tree, in build/guest-$(V)/linux"
+	@echo "make guest-export  the series for git am, in build/guest-$(V)/series"
 	@echo "make guest-write   write the git tree back to guest-patches/"
 	@echo "make clean         remove build/ (root, if root made it)"
 
