@@ -172,7 +172,7 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 	if (vcpu->guest_debug || vcpu->arch.exception.pending ||
 	    (kvm_get_rflags(vcpu) & X86_EFLAGS_TF))
 		return false;
-	/* @va was MMIO until the guest changed an entry: kvm_mmu_write_protect_fault() warns of that. */
+	/* kvm_mmu_write_protect_fault() warns if @va was MMIO until the guest changed an entry. */
 	vcpu_clear_mmio_info(vcpu, va);
 	/* The second time maps what the first has dropped the tables of. */
 	for (i = 0; i < 2; i++) {
