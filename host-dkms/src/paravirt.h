@@ -293,6 +293,7 @@ fastpath_t __kvmpv_fastpath(struct kvm_vcpu *vcpu);
 
 /* paravirt_vmx.c: those that SVM has not */
 struct vcpu_vmx;
+bool __kvmpv_maps_host_mmio(struct vcpu_vmx *vmx);
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level);
 bool __kvmpv_exit(struct vcpu_vmx *vmx);

@@ -32,7 +32,6 @@
 #define KVMPV_FAULT_NO_HVA		.hva = KVM_HVA_ERR_BAD,
 
 /* What KVM does about MMIO of the host is by the VM, not by the root. */
-#define kvmpv_clears_for_mmio()		false
 #define kvmpv_maps_host_mmio(sp)	((void)(sp), false)
 #define kvmpv_set_maps_host_mmio(sp)	do { } while (0)
 
@@ -45,8 +44,6 @@
 #define kvmpv_xen_config(kvm)		(&(kvm)->arch.xen.hvm_config)
 #define KVMPV_FAULT_NO_HVA
 
-#define kvmpv_clears_for_mmio()					\
-	cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF_VM_MMIO)
 #define kvmpv_maps_host_mmio(sp)	READ_ONCE((sp)->has_mapped_host_mmio)
 #define kvmpv_set_maps_host_mmio(sp)	WRITE_ONCE((sp)->has_mapped_host_mmio, true)
 

@@ -59,7 +59,7 @@ static void kvmpv_prefault(struct kvm_vcpu *vcpu, gva_t gva, u32 error_code)
 static bool kvmpv_is_at_hand(struct kvm_vcpu *vcpu, gpa_t gpa,
 			     unsigned int flags)
 {
-	unsigned long hva = gfn_to_hva(vcpu->kvm, gpa_to_gfn(gpa));
+	unsigned long hva = kvm_vcpu_gfn_to_hva(vcpu, gpa_to_gfn(gpa));
 	struct page *page;
 
 	if (kvm_is_error_hva(hva) ||
@@ -127,10 +127,16 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	struct kvm_mmu_root_info *last = &mmu->prev_roots[0];
 	u64 va[KVMPV_KERNEL_ENTRIES], top, *from, *to;
 	unsigned int looks = KVMPV_KERNEL_LOOKS;
-	struct kvm_mmu_page *sp;
+	struct kvm_mmu_page *sp, *new;
 	int i, level = mmu->root_role.level, n = 0;
 	gpa_t gpa;
 
+	/*
+	 * Accessed bits are set in the guest's page tables: in a ring of dirty pages
+	 * KVM has room for what one exit of the guest's does, not for that of eight.
+	 */
+	if (vcpu->kvm->dirty_ring_size)
+		return;
 	/* Roots that KVM keeps: their pages stay, whatever becomes of them. */
 	if (!kvmpv_may_prefault(vcpu) || is_guest_mode(vcpu) ||
 	    level < PT64_ROOT_4LEVEL || mmu->root_role.direct ||
@@ -140,10 +146,10 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	if (!sp || sp->role.word != mmu->root_role.word)
 		return;
 	from = sp->spt;
-	sp = kvmpv_root_to_sp(mmu->root.hpa);
-	if (!sp)
+	new = kvmpv_root_to_sp(mmu->root.hpa);
+	if (!new)
 		return;
-	to = sp->spt;
+	to = new->spt;
 
 	/* From the top: where Linux has its text, so that one look tells. */
 	for (i = SPTE_ENT_PER_PAGE - 1; i >= SPTE_ENT_PER_PAGE / 2; i--)
@@ -168,6 +174,9 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	}
 	write_unlock(&vcpu->kvm->mmu_lock);
 
+	/* Page tables come with it that map what KVM sees no fault for any more. */
+	if (n && kvmpv_maps_host_mmio(sp))
+		kvmpv_set_maps_host_mmio(new);
 	if (n)
 		kvmpv_count(KVMPV_STAT_KERNEL_FILLS);
 	while (n--) {
@@ -202,7 +211,8 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	if (r)
 		return r;
 	kvmpv_count(KVMPV_STAT_RELEASE);
-	if (!is_paging(vcpu))
+	/* As in kvmpv_fill_kernel(); and this writes to the pages themselves. */
+	if (!is_paging(vcpu) || vcpu->kvm->dirty_ring_size)
 		return 0;
 	for (i = 0; i < nr && !signal_pending(current); i++) {
 		page = kvm_mmu_gva_to_gpa_write(vcpu, va[i], NULL);

@@ -482,25 +482,30 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	kvmpv_remember(p, vcpu->arch.mmu);
 }
 
-/*
- * On CPUs that leak stale data by MMIO, KVM clears their buffers at entries with a
- * root that maps MMIO of the host (__vmx_vcpu_enter_flags()). The guest can go on
- * from the root that it is entered with to any that is listed, without an exit: what
- * is true of one of them is made true of that one, for good. A page that is mapped
- * later makes all vCPUs exit (kvm_track_host_mmio_mapping()) and pass here again.
+/**
+ * __kvmpv_maps_host_mmio() - __vmx_vcpu_enter_flags(), on CPUs that leak stale data by MMIO
+ * @vmx: a registered vCPU
+ *
+ * KVM clears CPU buffers at entries with a root that maps MMIO of the host. From there
+ * the guest can go on to any root that is listed, without an exit.
+ *
+ * No mark is copied to another root, and none is read before now: who sets one makes
+ * those vCPUs exit whose mode is IN_GUEST_MODE, and does so only if it was not set
+ * (make_spte(), kvm_track_host_mmio_mapping()).
+ *
+ * Context: vcpu->mode is IN_GUEST_MODE, interrupts off.
+ * Return: true if a listed root maps MMIO of the host.
  */
-static void kvmpv_inherit_host_mmio(struct vcpu_vmx *vmx)
+bool __kvmpv_maps_host_mmio(struct vcpu_vmx *vmx)
 {
 	const struct kvmpv_list *list = &vmx->kvmpv->list;
-	struct kvm_mmu_page *root = kvmpv_root_to_sp(vmx->vcpu.arch.mmu->root.hpa);
 	unsigned int i;
 
-	if (!kvmpv_clears_for_mmio() || !root || kvmpv_maps_host_mmio(root))
-		return;
 	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
 		if ((list->used & BIT(i)) &&
 		    kvmpv_maps_host_mmio(kvmpv_root_to_sp(list->slot[i].hpa)))
-			kvmpv_set_maps_host_mmio(root);
+			return true;
+	return false;
 }
 
 /**
@@ -530,8 +535,6 @@ void __kvmpv_enter(struct kvm_vcpu *vcpu)
 
 		if (unlikely(!kvmpv_is_published(vmx, flag, found)))
 			kvmpv_publish(vmx, flag, found);
-		if (vmx->kvmpv->listed)
-			kvmpv_inherit_host_mmio(vmx);
 	} else {
 		vmx->kvmpv->flag = flag;
 	}
@@ -694,8 +697,6 @@ static noinline bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	kvmpv_loaded(vmx, &root, noflush);
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
 	kvmpv_publish_switch(vmx, &root, &gone);
-	if (p->listed)
-		kvmpv_inherit_host_mmio(vmx);
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
 	kvmpv_fast_done(vmx);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
