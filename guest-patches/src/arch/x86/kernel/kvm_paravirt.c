@@ -14,6 +14,7 @@
 #include <linux/io.h>
 #include <linux/kernel.h>
 #include <linux/kvm_para.h>
+#include <linux/pgtable.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 
@@ -23,6 +24,16 @@
 #define KVMPV_F_CR3	(IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) ? \
 			 KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 : 0)
 #define KVMPV_F_TLB	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
+
+/*
+ * Can this kernel keep page tables? asm/pgtable.h has the hooks then. The patch with
+ * these is empty in a series that leaves it out.
+ */
+#ifdef arch_leave_pgd_range
+#define KVMPV_CAN_KEEP	true
+#else
+#define KVMPV_CAN_KEEP	false
+#endif
 
 unsigned int kvmpv_host_version __ro_after_init;
 unsigned long kvmpv_offered __ro_after_init;
@@ -188,6 +199,11 @@ static void __init kvmpv_keep_wanted(void)
 {
 	if (!IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) || !kvmpv_want(KVMPV_PART_KEEP))
 		return;
+	if (!KVMPV_CAN_KEEP) {
+		if (kvmpv_listed)
+			pr_warn("kvm_paravirt=: keep is not in this kernel\n");
+		return;
+	}
 	kvmpv_keep_init();
 	kvmpv_keep_used = true;
 }
@@ -228,7 +244,7 @@ void __init kvmpv_guest_init(void)
 		return;
 
 	if (kvmpv_iodelay_used)
-		pv_ops.cpu.io_delay = paravirt_nop;
+		kvmpv_no_io_delay();
 	if (kvmpv_want(KVMPV_PART_PIC))
 		kvmpv_pic_used = kvmpv_pic_init();
 
@@ -275,10 +291,12 @@ void __init kvmpv_guest_init(void)
 		kvmpv_fault_wanted();
 	}
 	kvmpv_reason = kvmpv_why_no_cr3();
+	if (!kvmpv_reason)
+		kvmpv_used |= kvmpv_offered & KVMPV_F_CR3;
+	if (kvmpv_used)
+		kvmpv_no_broadcast_flush();
 	if (kvmpv_reason)
 		kvmpv_announce();
-	else
-		kvmpv_used |= kvmpv_offered & KVMPV_F_CR3;
 }
 
 /* The boot CPU decides: all later CPUs find the feature bit set or not. */

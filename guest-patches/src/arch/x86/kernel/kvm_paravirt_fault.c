@@ -49,7 +49,7 @@ static bool kvmpv_fault_vma(struct vm_area_struct *vma)
 	unsigned long flags = VM_WRITE | VM_NOHUGEPAGE | VM_RAND_READ | VM_LOCKED | VM_SPECIAL;
 
 	return (vma->vm_flags & flags) == VM_WRITE && vma->vm_mm == current->mm &&
-	       !test_bit(MMF_DISABLE_THP, &vma->vm_mm->flags) && !userfaultfd_armed(vma);
+	       !kvmpv_thp_disabled(vma->vm_mm) && !userfaultfd_armed(vma);
 }
 
 /* So many pages right below @addr are there, in the same VMA and page table. */
@@ -103,18 +103,26 @@ void __kvmpv_fault_around(struct vm_fault *vmf)
 		return;
 	/*
 	 * The table that do_anonymous_page() has used: whatever holds the VMA holds it,
-	 * too, as MADV_DONTNEED frees no tables in these kernels. Without its lock, as
-	 * nearly always there is nothing to do.
+	 * too, where MADV_DONTNEED frees no tables. Where it does, RCU holds it while it
+	 * is looked at. Without its lock, as nearly always there is nothing to do.
 	 */
-	pte = pte_offset_kernel(vmf->pmd, addr);
+	if (IS_ENABLED(CONFIG_PT_RECLAIM)) {
+		pte = pte_offset_map(vmf->pmd, addr);
+		if (!pte)
+			return;
+	} else {
+		pte = pte_offset_kernel(vmf->pmd, addr);
+	}
 	below = kvmpv_fault_below(vma, addr, pte);
 	/* Two make a stretch, and the first page of a VMA together with the next. */
 	if (below > 1 || (below && addr - PAGE_SIZE == vma->vm_start))
 		nr = kvmpv_fault_pages(vma, addr, pte, below);
+	if (IS_ENABLED(CONFIG_PT_RECLAIM))
+		pte_unmap(pte);
 
 	for (got = 0; got < nr; got++) {
-		folio[got] = vma_alloc_folio(KVMPV_FAULT_GFP, 0, vma,
-					     addr + (got + 1) * PAGE_SIZE, false);
+		folio[got] = kvmpv_alloc_folio(KVMPV_FAULT_GFP, vma,
+					       addr + (got + 1) * PAGE_SIZE);
 		if (!folio[got])
 			break;
 		if (mem_cgroup_charge(folio[got], mm, KVMPV_FAULT_GFP)) {
@@ -128,13 +136,24 @@ void __kvmpv_fault_around(struct vm_fault *vmf)
 		return;
 
 	nr = 0;
-	spin_lock(vmf->ptl);
+	if (IS_ENABLED(CONFIG_PT_RECLAIM)) {
+		/* Another table may be there by now, or none; what is not none stays. */
+		pte = pte_offset_map_lock(mm, vmf->pmd, addr, &vmf->ptl);
+		if (!pte)
+			goto out;
+	} else {
+		spin_lock(vmf->ptl);
+	}
 	/* The OOM killer's reaper may have been here. */
 	if (!check_stable_address_space(mm))
 		for (; nr < got && pte_none(ptep_get(pte + 1 + nr)); nr++)
 			do_set_anon_pte(vma, addr + (nr + 1) * PAGE_SIZE, pte + 1 + nr, folio[nr]);
-	spin_unlock(vmf->ptl);
+	if (IS_ENABLED(CONFIG_PT_RECLAIM))
+		pte_unmap_unlock(pte, vmf->ptl);
+	else
+		spin_unlock(vmf->ptl);
 	this_cpu_add(kvmpv_counters.fault_around, nr);
+out:
 	for (i = nr; i < got; i++)
 		folio_put(folio[i]);
 

@@ -35,6 +35,7 @@
 #include <linux/spinlock.h>
 
 #include <asm/hw_irq.h>
+#include <asm/hardirq.h>
 #include <asm/i8259.h>
 #include <asm/kvm_paravirt.h>
 
@@ -107,7 +108,7 @@ static void kvmpv_pic_masked_irq(unsigned int irq)
 	raw_spin_unlock(&i8259A_lock);
 
 	if (!real)
-		atomic_inc(&irq_err_count);
+		kvmpv_count_spurious_irq();
 }
 
 static void kvmpv_pic_handle_irq(struct irq_desc *desc)

@@ -297,7 +297,7 @@ void __init kvmpv_tlb_init(void)
 		return;
 	kvmpv_flush_multi_before = pv_ops.mmu.flush_tlb_multi;
 	pv_ops.mmu.flush_tlb_multi = kvmpv_flush_tlb_multi;
-	pv_ops.mmu.tlb_remove_table = tlb_remove_table;
+	kvmpv_free_tables_by_rcu();
 }
 
 /**

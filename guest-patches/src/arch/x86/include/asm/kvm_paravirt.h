@@ -5,6 +5,7 @@
 
 #include <linux/cpufeature.h>
 #include <linux/types.h>
+#include <linux/version.h>
 #include <asm/pgtable_types.h>
 #include <asm/ptrace.h>
 
@@ -73,7 +74,7 @@ static __always_inline bool kvmpv_flush_tlb_kernel(unsigned long start,
  * @a3: fourth argument
  *
  * kvm_hypercall2() is VMCALL before alternatives are applied, on AMD CPUs too,
- * which is when the boot CPU probes; static_cpu_has() is right at all times.
+ * which is when the boot CPU probes; cpu_feature_enabled() is right at all times.
  *
  * Context: any.
  * Return: the host's answer, negative KVMPV_E* if it is refused.
@@ -84,7 +85,7 @@ static __always_inline long kvmpv_hypercall4(unsigned int nr, unsigned long a0,
 {
 	long ret;
 
-	if (static_cpu_has(X86_FEATURE_VMMCALL))
+	if (cpu_feature_enabled(X86_FEATURE_VMMCALL))
 		asm volatile("vmmcall" : "=a" (ret)
 			     : "a" (nr), "b" (a0), "c" (a1), "d" (a2), "S" (a3)
 			     : "memory");
@@ -114,6 +115,34 @@ extern unsigned long kvmpv_offered, kvmpv_used;
 extern const char *kvmpv_reason;
 extern bool kvmpv_iodelay_used, kvmpv_pic_used, kvmpv_pti_used;
 extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
+
+/*
+ * What kernels name, or do, in another way. Macros, as most users of this header need
+ * nothing of what these take.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
+#define kvmpv_no_io_delay()		(pv_ops.cpu.io_delay = paravirt_nop)
+#define kvmpv_free_tables_by_rcu()	(pv_ops.mmu.tlb_remove_table = tlb_remove_table)
+#define kvmpv_no_broadcast_flush()	do { } while (0)
+#define kvmpv_count_spurious_irq()	atomic_inc(&irq_err_count)
+#define kvmpv_thp_disabled(mm)		test_bit(MMF_DISABLE_THP, &(mm)->flags)
+#define kvmpv_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr, false)
+#else
+#define kvmpv_no_io_delay()		(pv_info.io_delay = false)
+/* Always are. */
+#define kvmpv_free_tables_by_rcu()	do { } while (0)
+/*
+ * INVLPGB flushes what the CPU has by a PCID, for all CPUs. Of software ASIDs, which
+ * have the numbers of those that it is used with, and of shadow page tables it knows
+ * nothing.
+ */
+#define kvmpv_no_broadcast_flush()	setup_clear_cpu_cap(X86_FEATURE_INVLPGB)
+#define kvmpv_count_spurious_irq()	irq_stat_inc_and_enable(IRQ_COUNT_PIC_APIC_ERROR)
+#define kvmpv_thp_disabled(mm)						\
+	(mm_flags_test(MMF_DISABLE_THP_COMPLETELY, mm) ||		\
+	 mm_flags_test(MMF_DISABLE_THP_EXCEPT_ADVISED, mm))
+#define kvmpv_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr)
+#endif
 
 #else /* !CONFIG_KVM_PARAVIRT_GUEST */
 
