@@ -138,9 +138,7 @@ extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
  */
 #define kvmpv_no_broadcast_flush()	setup_clear_cpu_cap(X86_FEATURE_INVLPGB)
 #define kvmpv_count_spurious_irq()	irq_stat_inc_and_enable(IRQ_COUNT_PIC_APIC_ERROR)
-#define kvmpv_thp_disabled(mm)						\
-	(mm_flags_test(MMF_DISABLE_THP_COMPLETELY, mm) ||		\
-	 mm_flags_test(MMF_DISABLE_THP_EXCEPT_ADVISED, mm))
+#define kvmpv_thp_disabled(mm)		(__mm_flags_get_word(mm) & MMF_DISABLE_THP_MASK)
 #define kvmpv_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr)
 #endif
 
