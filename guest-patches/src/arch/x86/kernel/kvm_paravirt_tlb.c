@@ -235,12 +235,12 @@ bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
 static void kvmpv_flush_tlb_multi(const struct cpumask *cpumask,
 				  const struct flush_tlb_info *info)
 {
-	struct kvmpv_tlb_cpu *tlb = this_cpu_ptr(&kvmpv_tlb_cpu);
-	struct kvmpv_flush_vcpus *desc = this_cpu_ptr(&kvmpv_desc);
-	int cpu, self = smp_processor_id();
+	struct kvmpv_tlb_cpu *tlb;
+	struct kvmpv_flush_vcpus *desc;
 	void *arg = (void *)info;
-	bool ok = tlb->gpa;
 	unsigned long flags;
+	int cpu, self;
+	bool ok;
 
 	/*
 	 * An IPI also lets CPUs leave mm_cpumask(); due once a second. In a
@@ -257,7 +257,15 @@ static void kvmpv_flush_tlb_multi(const struct cpumask *cpumask,
 		return;
 	}
 
+	/*
+	 * From here on it is this CPU: not all kernels have preemption off before. One
+	 * that the caller was on meanwhile is one of the others.
+	 */
 	local_irq_save(flags);
+	self = smp_processor_id();
+	tlb = this_cpu_ptr(&kvmpv_tlb_cpu);
+	desc = this_cpu_ptr(&kvmpv_desc);
+	ok = tlb->gpa;
 	kvmpv_desc_init(desc, boot_cpu_has(X86_FEATURE_PTI) ?
 			KVMPV_FLUSH_ALL : KVMPV_FLUSH_USER,
 			info->start, info->end, info->stride_shift);
