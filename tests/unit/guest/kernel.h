@@ -27,6 +27,10 @@ typedef __u8 u8;
 #define ___is_defined(val)		____is_defined(__ARG_PLACEHOLDER_##val)
 #define IS_ENABLED(option)		___is_defined(option)
 
+/* The kernel that the tests are of, where it matters; CONFIG_PT_RECLAIM is later ones'. */
+#define KERNEL_VERSION(a, b, c)		(((a) << 16) + ((b) << 8) + (c))
+#define LINUX_VERSION_CODE		KERNEL_VERSION(6, 12, 0)
+
 #define __aligned(n)			__attribute__((aligned(n)))
 #define __init
 #define __ro_after_init
@@ -61,12 +65,14 @@ static inline void cond_resched(void) { }
 #define DEFINE_PER_CPU(type, name)	type name
 #define DECLARE_PER_CPU(type, name)	extern type name
 #define DECLARE_PER_CPU_PAGE_ALIGNED	DECLARE_PER_CPU
-#define this_cpu_ptr(p)			(p)
+/* Which CPU that is has to stay: preemption may be on, until interrupts are off. */
+void unit_pinned(void);
+#define this_cpu_ptr(p)			(unit_pinned(), (p))
 #define this_cpu_read(x)		(x)
 #define this_cpu_write(x, val)		((x) = (val))
 #define this_cpu_inc(x)			((x)++)
 #define this_cpu_add(x, n)		((x) += (n))
-#define smp_processor_id()		0
+#define smp_processor_id()		(unit_pinned(), 0)
 /* An NMI may come in here. */
 unsigned int cpu_physical_id(int cpu);
 
@@ -81,7 +87,6 @@ enum {
 
 static inline bool boot_cpu_has(int feature) { return feature != X86_FEATURE_PTI; }
 #define cpu_feature_enabled		boot_cpu_has
-#define static_cpu_has			boot_cpu_has
 #define setup_force_cpu_cap(feature)	((void)(feature))
 
 struct pt_regs {
@@ -230,8 +235,12 @@ extern struct unit_task {
 #define pte_present(entry)		((entry).val & UNIT_PRESENT)
 #define userfaultfd_armed(vma)		((vma)->vm_flags & UNIT_UFFD)
 pte_t *pte_offset_kernel(pmd_t *pmd, unsigned long addr);
+pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr);
+void pte_unmap(pte_t *pte);
 /* Another CPU may come in before. */
 void spin_lock(spinlock_t *lock);
+pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ptl);
+void pte_unmap_unlock(pte_t *pte, spinlock_t *ptl);
 void spin_unlock(spinlock_t *lock);
 int check_stable_address_space(struct mm_struct *mm);
 struct folio *vma_alloc_folio(unsigned int gfp, int order, struct vm_area_struct *vma, unsigned long addr, bool huge);

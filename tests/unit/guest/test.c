@@ -157,12 +157,22 @@ static void reset(void)
 	kvmpv_tlb_cpu_init();
 }
 
+/* As flush_tlb_mm_range() of 7.x calls it. */
+static bool preemptible;
+
+void unit_pinned(void)
+{
+	check(!preemptible || unit_irqs_off || unit_nmi);
+}
+
 static void flush(unsigned long mask, unsigned long end)
 {
 	const struct flush_tlb_info info = { .start = 0x1000, .end = end, .stride_shift = 12 };
 	const struct cpumask cpus = { mask };
 
+	preemptible = true;
 	pv_ops.mmu.flush_tlb_multi(&cpus, &info);
+	preemptible = false;
 	check(!unit_irqs_off);
 	check(!kvmpv_tlb_cpu.pending);
 }
