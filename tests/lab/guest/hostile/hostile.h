@@ -8,9 +8,16 @@
 #include <linux/smp.h>
 
 #include <asm/kvm_para.h>
+#include <asm/msr.h>
 #include <asm/processor.h>
 
 #include "kvm_paravirt.h"
+
+/* Kernels before 7.x have these by another name. */
+#ifndef rdmsrq
+#define rdmsrq rdmsrl
+#define wrmsrq wrmsrl
+#endif
 
 #define HOSTILE_CPUS	2
 #define CR3_TAG		BIT(KVMPV_CR3_TAG_BIT)

@@ -71,9 +71,9 @@ static void try_nested(void)
 	u64 cr3 = hostile_cr3(), cr4 = __read_cr4(), efer;
 	unsigned int i;
 
-	rdmsrl(MSR_EFER, efer);
-	wrmsrl(MSR_EFER, efer | EFER_SVME);
-	wrmsrl(MSR_VM_HSAVE_PA, __pa(host_save));
+	rdmsrq(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer | EFER_SVME);
+	wrmsrq(MSR_VM_HSAVE_PA, __pa(host_save));
 	hostile_case("register", 0, hostile_register());
 	for (i = 0; i < 3; i++) {
 		fill();
@@ -86,7 +86,7 @@ static void try_nested(void)
 		hostile_case("nested-flush", 0,
 			     hostile_call(KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0));
 	}
-	wrmsrl(MSR_EFER, efer);
+	wrmsrq(MSR_EFER, efer);
 }
 
 void hostile_nested(void)

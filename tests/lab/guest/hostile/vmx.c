@@ -18,7 +18,7 @@ static long vmxon(void)
 {
 	u64 basic, pa = __pa(region);
 
-	rdmsrl(MSR_IA32_VMX_BASIC, basic);
+	rdmsrq(MSR_IA32_VMX_BASIC, basic);
 	*region = basic & 0x7fffffff;
 	cr4_set_bits_irqsoff(X86_CR4_VMXE);
 	asm goto("1: vmxon %0\n\t"
