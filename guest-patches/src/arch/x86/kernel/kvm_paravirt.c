@@ -25,16 +25,6 @@
 			 KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 : 0)
 #define KVMPV_F_TLB	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
 
-/*
- * Can this kernel keep page tables? asm/pgtable.h has the hooks then. The patch with
- * these is empty in a series that leaves it out.
- */
-#ifdef arch_leave_pgd_range
-#define KVMPV_CAN_KEEP	true
-#else
-#define KVMPV_CAN_KEEP	false
-#endif
-
 unsigned int kvmpv_host_version __ro_after_init;
 unsigned long kvmpv_offered __ro_after_init;
 unsigned long kvmpv_used __ro_after_init;

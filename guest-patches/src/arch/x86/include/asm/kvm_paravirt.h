@@ -117,6 +117,18 @@ extern bool kvmpv_iodelay_used, kvmpv_pic_used, kvmpv_pti_used;
 extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
 
 /*
+ * Can this kernel keep page tables? asm/pgtable.h has the hooks then. The patch with
+ * these is empty in a series that leaves it out. For who has included that before.
+ */
+#ifdef _LINUX_PGTABLE_H
+#ifdef arch_leave_pgd_range
+#define KVMPV_CAN_KEEP			true
+#else
+#define KVMPV_CAN_KEEP			false
+#endif
+#endif
+
+/*
  * What kernels name, or do, in another way. Macros, as most users of this header need
  * nothing of what these take.
  */
