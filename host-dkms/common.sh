@@ -29,11 +29,15 @@ package_version()
 		sed -n 's/^\(installed\|unpacked\|half-configured\|triggers-[a-z]*\) //p'
 }
 
-# Prints what tells the headers of kernel $1, in $2, from others of the same name:
-# their package's version, or a sum of what modules are linked against.
+# Prints what tells kernel $1, with its headers in $2, from others of the same name: the version of the headers'
+# package, or a sum of what modules are linked against, and of what they share structures with. Without
+# CONFIG_MODVERSIONS, Module.symvers does not change when structures do; kvm.ko and vmlinux do.
 headers_id()
 {
 	id=$(package_version "linux-headers-$1")
-	[ -n "$id" ] || id=$(cksum <"$2/Module.symvers" 2>/dev/null) || id=unknown
+	[ -n "$id" ] ||
+		id=$(cat "$2/Module.symvers" "/lib/modules/$1/kernel/arch/x86/kvm/kvm.ko"* "$2/vmlinux" 2>/dev/null | cksum)
+	# A sum of nothing.
+	[ "${id#* }" != 0 ] || id=unknown
 	echo "$id"
 }
