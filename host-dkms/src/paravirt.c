@@ -79,7 +79,7 @@ static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
 		bits |= kvmpv_names[i].bit;
 	}
 	kfree(list);
-	/* What this kernel has not is no error: /etc/modprobe.d is for all. */
+	/* /etc/modprobe.d is for all kernels: a feature that this one lacks is no error. */
 	kvmpv_allowed = bits & KVMPV_F_ALL;
 	return 0;
 }

@@ -122,7 +122,7 @@ int kvmpv_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
 	return 0;
 }
 
-/* Runs on the CPU of a vCPU that has left guest mode by the interrupt itself. */
+/* Nothing is left to do: the interrupt alone has made the vCPU leave guest mode. */
 static void kvmpv_left_guest_mode(void *unused)
 {
 }
@@ -224,7 +224,8 @@ int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
  * __kvmpv_flush_queued() - do what other vCPUs have queued
  * @vcpu: the vCPU, loaded, its current root valid
  *
- * Called whenever the root is loaded, which who queues asks for.
+ * Called whenever the root is loaded. A vCPU that queues something requests that
+ * (kvmpv_queue()).
  *
  * Context: sleepable, SRCU held, in the vCPU's thread.
  */

@@ -611,7 +611,7 @@ bool kvmpv_in_mask(const struct kvmpv_flush_vcpus *desc, u32 id)
  * @pages: number of addresses, any
  * @shift: log2 of bytes from one address to the next
  *
- * More than a full flush would cost becomes one.
+ * A list that would cost more than a flush of everything is replaced by one.
  */
 void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift)
 {
