@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=dash disable=SC2034,SC2154,SC2016 # lib.sh reads CLOCK, GUEST_* and WORK_SUFFIX; triggers have $ of their own
+# shellcheck shell=dash disable=SC2034,SC2154,SC2016 # lib.sh reads CLOCK and GUEST_MEM; triggers have $ of their own
 # Where the host's instructions go: what it executes between an exit and the next entry, by exit reason, and for page
 # faults by the error code, too. Prints a table for each work; the two events of an exit are counted with it, about
 # 1,100 instructions.
 CLOCK="instructions"
 WORKS="${WORKS:-forkexec:40,forkexec_aslr:40,shell:8}"
-WORK_SUFFIX=""
-GUEST_SMP="1"
 GUEST_MEM=384
 
 # trigger EVENT TEXT: sets it, or ends it if TEXT begins with "!".
