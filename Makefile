@@ -5,28 +5,36 @@ V := $(shell guest-patches/tools/default-series)
 FLAVOUR := virt
 
 help:
-	@echo "make demo          the main job: build all, boot the lab, print the table (root)"
-	@echo "make bench         the benchmark: more works and configurations than the demo's (root)"
-	@echo "make bench-write   the same, and puts table and charts into docs/ (root)"
-	@echo "make check         all but the long tests; ends with N passed, N failed (root)"
-	@echo "make check-quick   what needs neither root nor a built kernel, in less than three minutes"
-	@echo "make matrix        every kernel of the archive: dkms build, CRCs, guest series (root)"
-	@echo "make matrix-write  the same, and puts the table into docs/kernels.md (root)"
-	@echo "make check-long    what takes longer: all pairs of host and guest, every patch boots (root)"
+	@echo "To try it, on Debian 12 (README.md says what you need; * is for root, as in \"sudo make demo\"):"
+	@echo "  make demo          * builds everything and measures stock KVM against ours; 10 minutes"
 	@echo
-	@echo "make setup         install what building and testing needs, with apt (root)"
-	@echo "make root          build/root: a clean Debian with our module installed by dkms (root)"
-	@echo "make guest         build/guest-$(V)/bzImage: the patched guest kernel; V=... names another series"
-	@echo "make deb           Debian packages, in build/deb; FLAVOUR=cloud for the large guest kernel"
-	@echo "make rpm           the same for Fedora, RHEL, openSUSE, in build/rpm; V='6.1 6.12' for both guests"
-	@echo "make repo          signed repositories of both, in build/repo; KVMPV_SIGN_KEY=... is a GPG key"
-	@echo "make dist          a release: all packages for both guest series, and checksums, in build/dist"
-	@echo "make install       copy the host module's source to /usr/src, for dkms, and the command kvm-paravirt (root)"
-	@echo "make uninstall     the reverse (root)"
-	@echo "make guest-tree    the series as a git tree, in build/guest-$(V)/linux"
-	@echo "make guest-export  the series for git am, in build/guest-$(V)/series"
-	@echo "make guest-write   write the git tree back to guest-patches/"
-	@echo "make clean         remove build/ (root, if root made it)"
+	@echo "To use it (docs/install.md says what to do with the packages):"
+	@echo "  make setup         * installs with apt what building takes; demo, check and bench do that themselves"
+	@echo "  make deb             Debian packages, in build/deb; FLAVOUR=cloud for a guest kernel with all drivers"
+	@echo "  make rpm             the same for Fedora, RHEL, openSUSE, in build/rpm; V='6.1 6.12' for both guest series"
+	@echo "  make repo            signed repositories of both, in build/repo; KVMPV_SIGN_KEY=... is a GPG key"
+	@echo "  make install       * without packages: the host module's source to /usr/src, for dkms, and the command"
+	@echo "  make uninstall     * removes these"
+	@echo
+	@echo "To change it (CONTRIBUTING.md; after a change, check-quick first):"
+	@echo "  make check-quick     what needs neither root nor a built kernel; 3 minutes"
+	@echo "  make check         * all that must hold for each commit; 45 minutes, ends with \"N passed, N failed\""
+	@echo "  make check-long    * all pairs of host and guest kernels, every patch by itself; hours"
+	@echo "  make guest-tree      the guest's series as a git tree, in build/guest-$(V)/linux; V=6.12 for another series"
+	@echo "  make guest-write     writes that tree back to guest-patches/"
+	@echo "  make guest-export    the series for git am, in build/guest-$(V)/series"
+	@echo "  make guest           builds the guest kernel, build/guest-$(V)/bzImage"
+	@echo "  make root          * build/root: a clean Debian with our module, which the tests use"
+	@echo
+	@echo "To measure it, or to release it:"
+	@echo "  make bench         * all works and configurations; 45 minutes"
+	@echo "  make bench-write   * the same, and puts tables and charts into README.md and docs/"
+	@echo "  make matrix        * every kernel of the archive: dkms build, CRCs, guest series"
+	@echo "  make matrix-write  * the same, and puts the table into docs/kernels.md"
+	@echo "  make dist            a release: all packages for both guest series, and checksums, in build/dist"
+	@echo
+	@echo "To tidy up:"
+	@echo "  make clean           removes build/ (* if root made it)"
 
 demo:
 	tests/demo
