@@ -269,7 +269,7 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 	if (st->features_accepted & KVMPV_F_CR3_CACHE) {
 		p->cache = true;
 		p->table_gpa = st->table_gpa;
-		/* Whatever the guest left in it: it is emptied at the next entry. */
+		/* What the guest left in the table does not matter: the next entry empties it. */
 		p->shown = true;
 		r = kvmpv_check_ram(vcpu, st->table_gpa);
 		if (!r)
@@ -297,7 +297,7 @@ static int kvmpv_register_state(struct kvm_vcpu *vcpu, u64 gpa, u64 size,
 	bool busy;
 	int r;
 
-	/* Another vCPU's page is not even written to. */
+	/* If the page is another vCPU's, not even the error is written to it. */
 	mutex_lock(&vm->lock);
 	busy = kvmpv_page_in_use(vcpu->kvm, gpa);
 	mutex_unlock(&vm->lock);
@@ -456,7 +456,7 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 		kvmpv_unregister(vcpu);
 		return;
 	}
-	/* Not if KVM_RUN never got to an entry: what userspace set is unjudged. */
+	/* If KVM_RUN never got to an entry, nobody has judged what userspace has set. */
 	if (!p->in_run)
 		return;
 	p->in_run = false;
@@ -484,9 +484,9 @@ static void kvmpv_count_load_cr3(struct kvmpv_vcpu *p, bool cached)
 
 /*
  * LOAD_CR3. kvm_set_cr3() has a "no flush" only for PCIDE=1. With PCIDE=0 the
- * same is done here without kvm_invalidate_pcid(): the guest's own tlb_gen for
- * this CR3 is what makes the unsynced root right. The CPU's TLB is another
- * matter: its entries are of PCID 0 whatever the root, and VM entry with VPID
+ * same is done here without kvm_invalidate_pcid(): an unsynced root is right
+ * because the guest's own tlb_gen for this CR3 says so. The CPU's TLB has to be
+ * flushed: its entries are of PCID 0 for every root, and a VM entry with VPID
  * drops none.
  */
 static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
@@ -524,9 +524,9 @@ static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
  * kvmpv_entered() - the guest is about to run
  * @vcpu: a registered vCPU, not in_run
  *
- * The first time in a KVM_RUN: what has userspace made of the vCPU? Whatever it
- * is about to run, itself, its nested guest or SMM: nothing was written into
- * guest memory since.
+ * Called for the first entry of a KVM_RUN: userspace may have restored another
+ * state. Nothing has been written into guest memory since KVM_RUN returned,
+ * whatever is about to run: the guest itself, its nested guest, or SMM.
  *
  * Context: preemption off.
  */
@@ -537,7 +537,7 @@ void kvmpv_entered(struct kvm_vcpu *vcpu)
 
 	p->in_run = true;
 	now = kvmpv_place(vcpu);
-	/* It has restored another state: whose page is it now? */
+	/* It has restored another state, so the table's page may have another use now. */
 	if (kvmpv_is_elsewhere(&p->left, &now))
 		p->dead = true;
 }
@@ -546,7 +546,8 @@ void kvmpv_entered(struct kvm_vcpu *vcpu)
  * kvmpv_end_unpaged() - the guest is about to run without paging
  * @vcpu: a registered vCPU
  *
- * Paging off, and not on RSM's way back: the guest that asked is gone.
+ * RSM clears PG on its way back, but sets it again before an entry. So here the
+ * guest that has registered does not exist any more.
  *
  * Context: preemption off.
  */
@@ -661,7 +662,7 @@ static void kvmpv_answer(struct kvm_vcpu *vcpu, u32 nr, u64 a0, u64 a1, long ret
 	++vcpu->stat.hypercalls;
 }
 
-/* One of our calls. */
+/* Handles one of our calls. */
 static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 {
 	u64 a[] = {
@@ -701,9 +702,10 @@ static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
  * kvmpv_hypercall() - exit handler of VMCALL and VMMCALL
  * @vcpu: the vCPU
  *
- * Numbers that are not ours, and all when Xen's or Hyper-V's hypercalls are in
- * use, paravirt=0, or a nested guest has called, are KVM's. The former pay for
- * one comparison, of 16 bits: the number is in EAX in every mode.
+ * KVM handles numbers that are not ours. It handles all numbers when Xen's or
+ * Hyper-V's hypercalls are in use, with paravirt=0, or if a nested guest has
+ * called. A number that is not ours costs one comparison, of 16 bits: the number
+ * is in EAX in every mode.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: as any exit handler.

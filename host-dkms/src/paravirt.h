@@ -15,7 +15,7 @@
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
 
-/* What was published when nothing kept it back: see kvmpv_is_published(). */
+/* What was published when nothing prevented it: see kvmpv_is_published(). */
 struct kvmpv_published {
 	struct kvm_mmu_root_info root[KVMPV_NR_ENTRIES]; /* mmu->root, then prev_roots[] */
 	u32 role;		/* of mmu->root */
@@ -106,7 +106,8 @@ extern struct static_key_false_deferred kvmpv_flush_used;
 
 /*
  * load_mmu_pgd(): is there anything that __kvmpv_flush_queued() may have to do?
- * Without the lock: who queues makes a request afterwards.
+ * It needs no lock, because a vCPU that queues something makes a request
+ * afterwards, and this is called again.
  */
 static inline bool kvmpv_flush_queued(const struct kvmpv_flush_queue *q)
 {

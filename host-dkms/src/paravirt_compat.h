@@ -31,7 +31,7 @@
 /* In an initializer of struct kvm_page_fault. */
 #define KVMPV_FAULT_NO_HVA		.hva = KVM_HVA_ERR_BAD,
 
-/* What KVM does about MMIO of the host is by the VM, not by the root. */
+/* Here KVM decides by the VM, not by the root, whether MMIO of the host is mapped. */
 #define kvmpv_maps_host_mmio(sp)	((void)(sp), false)
 #define kvmpv_set_maps_host_mmio(sp)	do { } while (0)
 
@@ -62,15 +62,17 @@
 #define kvmpv_lam_bits(pgd)		0
 
 /*
- * kvm-amd traces an exit in svm_handle_exit(), which one that is done in the
- * fastpath does not pass. It does if a request comes meanwhile, and is traced twice.
+ * kvm-amd traces an exit in svm_handle_exit(). One that is done in the fastpath
+ * does not pass there, so it is traced here. If a request comes meanwhile it
+ * does, and is traced twice.
  */
 #define kvmpv_trace_fast_exit(vcpu)	trace_kvm_exit(vcpu, KVM_ISA_SVM)
 
 /*
- * Does the guest's PMU count instructions? To skip one is to count it, for which
- * kvm_pmu_incr_counter() programs the host's counter anew, and may sleep: the exit
- * fastpath cannot. A counter of anything else, as a watchdog's, does not matter.
+ * Does the guest's PMU count instructions? An instruction that is skipped has to
+ * be counted. kvm_pmu_incr_counter() then programs the host's counter anew and may
+ * sleep, which the exit fastpath must not. Counters of other events, such as a
+ * watchdog's, do not matter.
  */
 static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu)
 {
@@ -95,8 +97,9 @@ static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu)
  * @va: a linear address that maps the page writable for CPL 0
  * @gpa: the page
  *
- * Drops what was derived from the page. KVM takes a write that is no whole entry
- * for a sign that this is due, see detect_write_misaligned(); the value does not matter.
+ * Drops what was derived from the page. KVM does so when it sees a write that is
+ * shorter than an entry (detect_write_misaligned()), because nobody writes page
+ * tables like that. So it is told of such a write; the value does not matter.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: true, as it is still to be mapped writable.
@@ -128,7 +131,7 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 #define kvmpv_trace_fast_exit(vcpu)	do { } while (0)
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
-/* To count an instruction is a request. */
+/* Counting an instruction is a request here, which does not sleep. */
 #define kvmpv_pmu_counts(vcpu)		false
 #else
 #include "pmu.h"
@@ -145,16 +148,17 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
  * @va: a linear address that maps the page writable for CPL 0
  * @gpa: the page, which is in the host's memory and writable there
  *
- * kvm_mmu_track_write() is not exported, so KVM takes the fault that the guest's
- * next write to @va would be. It lets a table of the lowest level be written, out of
- * sync. For a write to an upper one it emulates the instruction, or, if that is none
- * that page tables are written with, drops what was derived from the page and has it
- * done again: x86_emulate_instruction(). A NOP is none.
+ * kvm_mmu_track_write() is not exported. So KVM is made to handle the page fault
+ * that the guest's next write to @va would cause. It lets a table of the lowest
+ * level be written, and marks it unsync. For a write to an upper table it emulates
+ * the instruction; if that is one with which nobody writes page tables, such as the
+ * NOP that it is given here, it drops what was derived from the page and has the
+ * guest try again: x86_emulate_instruction().
  *
- * The NOP is emulated after all if there is nothing to drop: a read-only memory slot,
- * memory of KVM's own, another vCPU that was faster. Hence RIP is put back, and nothing
- * is done where the end of an instruction is more than that, a trap of a single step,
- * nor if an asynchronous page fault is about to be injected.
+ * If there is nothing to drop, the NOP is emulated after all: in a read-only memory
+ * slot, in memory of KVM's own, or if another vCPU was faster. Hence RIP is put back.
+ * Nothing is done where the end of an instruction has further effects (the trap of a
+ * single step), nor if an asynchronous page fault is about to be injected.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: false, as it is mapped writable.
@@ -171,7 +175,7 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 		return false;
 	/* kvm_mmu_write_protect_fault() warns if @va was MMIO until the guest changed an entry. */
 	vcpu_clear_mmio_info(vcpu, va);
-	/* The second time maps what the first has dropped the tables of. */
+	/* If the first fault has dropped something, the second one maps the page. */
 	for (i = 0; i < 2; i++) {
 		/* Differs from @va unless KVM has dropped something, and asks for another try. */
 		vcpu->arch.last_retry_addr = ~va;

@@ -22,8 +22,8 @@ DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_flush_used, HZ);
 
 /*
  * All roots that KVM keeps for this vCPU are synced or dropped. Never
- * KVM_REQ_MMU_SYNC for another vCPU: it syncs the current root alone, and the
- * guest may have gone on to another one, and will come back without a flush.
+ * KVM_REQ_MMU_SYNC for another vCPU: it syncs the current root alone, but the
+ * guest may have switched to another one, and may come back without a flush.
  */
 static void kvmpv_flush_all(struct kvm_vcpu *vcpu)
 {
@@ -47,7 +47,7 @@ static void kvmpv_do_flushes(struct kvm_vcpu *vcpu,
 	for (r = todo->range; r < todo->range + todo->nr; r++) {
 		for (i = 0; i < r->pages; i++)
 			kvm_mmu_invlpg(vcpu, r->va + ((u64)i << r->shift));
-		/* The guest says how much there is to do. */
+		/* The guest decides how much there is to do, so others get a chance in between. */
 		cond_resched();
 	}
 }
@@ -105,7 +105,7 @@ int kvmpv_flush(struct kvm_vcpu *vcpu, u64 scope)
  * @flags: none are defined
  * @last: last byte of the caller's address space
  *
- * More than KVMPV_FLUSH_PAGES are a full flush.
+ * A range of more than KVMPV_FLUSH_PAGES pages becomes a full flush.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: 0 or -KVMPV_EINVAL.
@@ -149,7 +149,7 @@ static void kvmpv_use_queues(struct kvm *kvm)
 		return;
 	mutex_lock(&vm->lock);
 	if (!vm->flushes) {
-		/* Nobody queues before the hook is there. */
+		/* Nobody must queue before the hook is patched in. */
 		static_branch_deferred_inc(&kvmpv_flush_used);
 		WRITE_ONCE(vm->flushes, true);
 	}

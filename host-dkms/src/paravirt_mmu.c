@@ -4,8 +4,8 @@
  *
  * Most exits of a fork() and exec() are page faults that KVM takes for its own
  * bookkeeping: each new root is filled again with the kernel's half, and each
- * page that was a page table stays write-protected until somebody stumbles over
- * it. Both can be done beforehand, as KVM does for asynchronous page faults that
+ * page that was a page table stays write-protected until somebody writes to
+ * it. Both can be done ahead of time, as KVM does for asynchronous page faults that
  * have completed: by a "prefetch" fault, which never injects one into the guest.
  */
 #include <linux/mm.h>
@@ -20,9 +20,9 @@
 #include "paravirt_compat.h"
 
 /*
- * A prefetch fault makes no entry accessed, also none that was: that is a TLB
- * flush of all vCPUs (make_spte(), mmu_spte_update()). Only worth it if there is
- * one.
+ * A prefetch fault leaves the accessed bit of an entry clear, also if it was set
+ * before, in which case KVM flushes the TLBs of all vCPUs (make_spte(),
+ * mmu_spte_update()). That is worth it only if there is one vCPU.
  */
 static bool kvmpv_may_prefault(struct kvm_vcpu *vcpu)
 {
@@ -151,7 +151,7 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 		return;
 	to = new->spt;
 
-	/* From the top: where Linux has its text, so that one look tells. */
+	/* From the top, where Linux has its text: mostly the first look is enough. */
 	for (i = SPTE_ENT_PER_PAGE - 1; i >= SPTE_ENT_PER_PAGE / 2; i--)
 		if (is_shadow_present_pte(READ_ONCE(from[i])))
 			break;

@@ -3,7 +3,8 @@
  * kvm-paravirt, host side: shadow roots beyond those that KVM keeps.
  *
  * KVM keeps four roots referenced for a vCPU, mmu->root and mmu->prev_roots[].
- * A guest that goes round more address spaces than that finds each one gone:
+ * When a guest goes round more address spaces than that, each root has been given
+ * up by the time it is needed:
  * KVM looks its page up again, under mmu_lock, and syncs it. The stash holds
  * references to more of them, so that a load of CR3 is an exchange of two
  * array elements, which needs no lock and can be done in the exit fastpath. Where
@@ -23,7 +24,7 @@
  *    such roots (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS), which this vCPU finds before
  *    it enters the guest if it was too early to see the mark itself;
  *  - it is of the vCPU's current role.
- * Any other load goes the way it went without a stash.
+ * Any other load takes the path that it took without a stash.
  *
  * That is about tables. What the TLB has of a stashed root's PCID is another
  * matter: KVM flushes nothing for an INVPCID of a PCID that no root in its arrays
@@ -91,8 +92,9 @@ static bool kvmpv_is_synced(hpa_t hpa)
 }
 
 /*
- * Gives back all references, or those of obsolete roots, three at a time: the one
- * way there is leads through an array. Gfns stay remembered. Sleepable.
+ * Gives back all references, or those of obsolete roots, three at a time, because
+ * KVM exports only a function that frees the roots of an array. Gfns stay
+ * remembered. Sleepable.
  */
 static void kvmpv_stash_drop(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 			     unsigned int from, unsigned int to, bool all)
@@ -301,7 +303,7 @@ void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
  * @pcid_mask: X86_CR3_PCID_MASK if CR4.PCIDE=1, else 0
  * @gone: set to the root that is no longer in the arrays, if there is one
  *
- * In place of kvm_mmu_new_pgd(), and of kvm_mmu_sync_roots() if @flush.
+ * This replaces kvm_mmu_new_pgd(), and kvm_mmu_sync_roots() if @flush.
  *
  * Context: IRQs off. Takes no lock: everything that is written is the vCPU's.
  * Return: false if that cannot be done here; nothing has changed.
@@ -318,7 +320,7 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 
 	if (i < 0)
 		return false;
-	/* The word before the roots is a gfn: the guest's choice. */
+	/* The word before the roots is a gfn, which the guest chooses. */
 	i = array_index_nospec(i, KVMPV_STASH);
 	if (!VALID_PAGE(stash->hpa[i]) ||
 	    !kvmpv_is_usable(vcpu, stash->hpa[i]) ||

@@ -76,7 +76,7 @@ u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
 				     kvm_read_cr3(vcpu);
 }
 
-/* The CPU knows nothing of a registration. */
+/* There is nothing to tell the CPU: it has no targets. */
 void kvmpv_vendor_attach(struct kvm_vcpu *vcpu)
 {
 }
@@ -90,9 +90,9 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
  * __kvmpv_enter() - svm_prepare_switch_to_guest(), the guest's state not loaded
  * @vcpu: a registered vCPU
  *
- * That is so at the first entry after KVM_RUN has returned, since then the vCPU
- * was put, and after svm_set_cr0() with PG clear, which sees to it. No other entry
- * has anything to judge.
+ * The guest's state is not loaded at the first entry after KVM_RUN has returned,
+ * because the vCPU was put then, nor after svm_set_cr0() with PG clear, which makes
+ * sure of it. At other entries there is nothing to judge.
  *
  * Context: preemption off, SRCU held.
  */

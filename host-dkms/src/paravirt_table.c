@@ -246,8 +246,8 @@ void kvmpv_stash_init(struct kvmpv_stash *stash)
  * @stash: the stash
  * @gfn: of the guest's top-level page table
  *
- * A load that is done in the exit fastpath looks for two of them, which are there:
- * each is found where it was last, by a hash of its gfn.
+ * A load in the exit fastpath looks for two page tables that are in the stash. Each
+ * is found where it was last, by a hash of its gfn, without a search.
  *
  * Return: the place, whether there is a root in it or not; -1: there is none.
  */
@@ -420,7 +420,7 @@ int kvmpv_check_state(const struct kvmpv_state *st, u64 size, u64 offered,
 	    !all_zero(st->reserved1, sizeof(st->reserved1) / 8) ||
 	    !all_zero(st->reserved2, sizeof(st->reserved2) / 8))
 		return -KVMPV_EBADMSG;
-	/* The cache is not merely not offered: this host never will. */
+	/* This host will never offer the cache, which is more than not to offer it now. */
 	if ((st->features_accepted & KVMPV_F_CR3_CACHE) && targets)
 		return targets;
 	if (st->features_accepted & ~offered)
@@ -634,7 +634,8 @@ void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift)
  * @todo: what that vCPU is to flush already
  * @desc: a copy
  *
- * "The current CR3" of another vCPU is whatever it comes to be.
+ * The current CR3 of another vCPU may be any by the time it flushes, so a flush of
+ * the current CR3 becomes a full one.
  */
 void kvmpv_flushes_queue(struct kvmpv_flushes *todo,
 			 const struct kvmpv_flush_vcpus *desc)

@@ -38,7 +38,7 @@ struct kvmpv_list {
 #define KVMPV_NO_ROOT		(~0ull)	/* INVALID_PAGE, and the gfn of none */
 
 /*
- * Roots that KVM would have let go of: of the vCPU's own, and of root_mmu. Each
+ * Roots that KVM would have given up: of the vCPU's own, and of root_mmu. Each
  * gfn, that of a top-level page table of the guest's, is in it once.
  */
 struct kvmpv_stash {

@@ -46,7 +46,8 @@ void kvmpv_called(struct kvm_vcpu *vcpu)
  * kvmpv_unlist() - a vCPU is about to be freed
  * @kvm: its VM
  *
- * Not because KVM_CREATE_VCPU has failed: then the VM has users, and goes on.
+ * If a vCPU is freed because KVM_CREATE_VCPU has failed, nothing is done: the VM
+ * still has users, and continues.
  *
  * Context: sleepable, without the VM's lock.
  */

@@ -45,7 +45,7 @@ bool kvmpv_vendor_shadows(void)
 	return !enable_ept;
 }
 
-/* Of all vCPUs; who finds out first says so in the log. */
+/* What is known of the CPU, for all vCPUs; the first to find out logs it. */
 static enum kvmpv_targets kvmpv_targets;
 
 static const char *const kvmpv_targets_text[] = {
@@ -93,7 +93,7 @@ u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
 				     kvm_read_cr3(vcpu);
 }
 
-/* The hardware PCID changes by the tag bit: entries of the old one go. */
+/* The tag bit changes the hardware PCID: flush the entries of the old one. */
 static void kvmpv_reload(struct kvm_vcpu *vcpu)
 {
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
@@ -156,7 +156,7 @@ static noinline void kvmpv_restart(struct vcpu_vmx *vmx, const struct kvmpv_wind
 	kvmpv_count(KVMPV_STAT_RESTARTS);
 }
 
-/* What has been found out is true of every vCPU, and told once. */
+/* What has been found out is true of every vCPU, and is logged once. */
 static void kvmpv_found(enum kvmpv_targets was, enum kvmpv_targets is)
 {
 	if (cmpxchg(&kvmpv_targets, was, is) == was)
@@ -230,7 +230,7 @@ static noinline void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
 			if (mmu->prev_roots[k].hpa == root->hpa &&
 			    mmu->prev_roots[k].pgd == root->pgd)
 				break;
-	/* The CPU took a value that was not listed: nobody knows what it runs on. */
+	/* The CPU has taken a value that was not listed: nobody knows its page tables. */
 	if (unlikely(k == KVM_MMU_NUM_PREV_ROOTS)) {
 		pr_err_ratelimited("%s: kvm-paravirt: vCPU %d runs on a CR3 that was not listed: its VM is ended\n",
 				   THIS_MODULE->name, vcpu->vcpu_id);
@@ -384,7 +384,7 @@ static void kvmpv_count_publish(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 	trace_kvmpv_publish(vcpu->vcpu_id, p->list.used);
 }
 
-/* Of @n roots. Never a list whose meaning the guest's table does not share. */
+/* Lists @n roots, or nothing if the guest's table cannot be written to say the same. */
 static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 			unsigned int n, bool changed)
 {
@@ -403,7 +403,7 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 		kvmpv_count_publish(vcpu, p);
 }
 
-/* Is what was published last still so, as far as the registration goes? */
+/* Is what was published last still valid, as far as the registration itself knows? */
 static bool kvmpv_is_settled(const struct kvmpv_vcpu *p)
 {
 	return p->published.valid && p->shown && !p->dead && !p->hold &&
@@ -681,10 +681,10 @@ static noinline bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	u64 cr3;
 	int idx;
 
-	/* What is published was so at the entry: no nesting, no SMM, no debugger. */
+	/* Something is published, so at the entry there was no nesting, SMM or debugger. */
 	if (!kvmpv_is_settled(p) || p->restarted)
 		return false;
-	/* A ring of dirty pages can get full, which is looked at before an entry. */
+	/* A ring of dirty pages can become full, which KVM checks only before an entry. */
 	if (vcpu->kvm->dirty_ring_size)
 		return false;
 	if (!kvmpv_is_load(vmx, &cr3, &noflush) || (cr3 & KVMPV_CR3_TAG) ||
@@ -771,7 +771,7 @@ bool __kvmpv_exit(struct vcpu_vmx *vmx)
 		return p->cache ? kvmpv_fastpath(vmx) :
 				  kvmpv_fastpath_untabled(vmx);
 	case EXIT_REASON_INVPCID:
-		/* Of a PCID whose roots are all in the stash KVM would flush nothing. */
+		/* KVM would flush nothing for a PCID whose roots are all in the stash. */
 		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, &vmx->vcpu);
 		return false;
 	default:

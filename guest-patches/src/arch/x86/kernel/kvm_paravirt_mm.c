@@ -3,10 +3,11 @@
  * kvm-paravirt: page tables that are about to go.
  *
  * A host that shadows page tables write-protects them. It cannot know when a
- * page ceases to be one: clearing its entries are exits, and so are the first
- * writes of whatever the page is used for next, until the host sees through it.
- * A fork() and exec() spends a third of its exits like that. exit_mmap() says it
- * beforehand, in one call. That is a hint: nothing depends on it.
+ * page ceases to be one: clearing its entries exits, and so do the first writes
+ * of whatever the page is used for next, until the host gives its shadow up. A
+ * fork() and exec() spends a third of its exits on that. So exit_mmap() tells the
+ * host in one call, before it takes the tables apart. The call is a hint: the
+ * host may ignore it, and the guest is right either way.
  */
 #include <linux/irqflags.h>
 #include <linux/jiffies.h>
