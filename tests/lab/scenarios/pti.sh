@@ -74,7 +74,7 @@ else
 	check "and no more" [ ! -s "$RUN/more" ]
 fi
 
-# With PCID, and with ASIDs that hardware knows nothing of: two vCPUs on 6.12 with it, on 6.1 without.
+# With PCID, and with software ASIDs: two vCPUs on 6.12 with it, on 6.1 without.
 for GUEST_SMP in 1 2; do
 	words=''
 	case $HOST_SERIES-$GUEST_SMP in

@@ -258,7 +258,7 @@ static void test_kernel(void)
 	check(nr_calls == 1 && calls[0].desc.vcpu_mask[0] == 0xf && calls[0].desc.scope == KVMPV_FLUSH_ALL);
 }
 
-/* --- page tables that go */
+/* --- pages that stop being page tables */
 
 #define NR_PMD_TABLES	3
 static pud_t *puds;
