@@ -828,6 +828,11 @@ void __init kvmpv_module_init(void)
 	kvmpv_stat_file("flush_kicks", KVMPV_STAT_FLUSH_KICKS);
 	kvmpv_stat_file("release", KVMPV_STAT_RELEASE);
 	kvmpv_stat_file("kernel_fills", KVMPV_STAT_KERNEL_FILLS);
+	kvmpv_stat_file("populate_faults", KVMPV_STAT_POPULATE_FAULTS);
+	kvmpv_stat_file("populate_mapped", KVMPV_STAT_POPULATE_MAPPED);
+	kvmpv_stat_file("populate_allocated", KVMPV_STAT_POPULATE_ALLOCATED);
+	kvmpv_stat_file("populate_short", KVMPV_STAT_POPULATE_SHORT);
+	kvmpv_stat_file("populate_given_back", KVMPV_STAT_POPULATE_GIVEN_BACK);
 	for (i = 0; i < ARRAY_SIZE(kvmpv_errors); i++) {
 		snprintf(name, sizeof(name), "refused_%s", kvmpv_errors[i].name);
 		kvmpv_stat_file(name, KVMPV_STAT_REFUSED_FIRST + i);

@@ -8,7 +8,9 @@
 
 #include <linux/jump_label_ratelimit.h>
 #include <linux/kvm_host.h>
+#include <linux/mmu_notifier.h>
 #include <linux/percpu.h>
+#include <linux/xarray.h>
 
 #include "paravirt_table.h"
 
@@ -54,6 +56,17 @@ struct kvmpv_vcpu {
 	u64 load_cr3[2];	/* [true]: of a root that was cached */
 };
 
+/* Per VM: what blocks must not be allocated, see paravirt_populate.c. */
+struct kvmpv_populate {
+	struct mmu_notifier mn;	/* of the VMM's memory, if @watched */
+	struct xarray given_back; /* by PMD_SIZE of it, bits of kvmpv_granules() */
+	struct kvm *kvm;
+	unsigned int epoch;	/* in which the VM was created, 0: none */
+	unsigned int seq;	/* how often something was given back */
+	bool watched;
+	bool lost;		/* something was not taken down: nothing is allocated */
+};
+
 /* Per VM. */
 struct kvmpv_vm {
 	/* Serializes registrations: no page belongs to two vCPUs. */
@@ -62,6 +75,7 @@ struct kvmpv_vm {
 	atomic_t stashed;	/* references in stashes of all vCPUs */
 	struct list_head node;	/* in what debugfs shows, or empty */
 	struct kvm *kvm;	/* if it is */
+	struct kvmpv_populate populate;
 };
 
 /* Per vCPU, registered or not. */
@@ -89,6 +103,11 @@ enum kvmpv_stat {
 	KVMPV_STAT_FLUSH_KICKS,
 	KVMPV_STAT_RELEASE,
 	KVMPV_STAT_KERNEL_FILLS,
+	KVMPV_STAT_POPULATE_FAULTS,
+	KVMPV_STAT_POPULATE_MAPPED,
+	KVMPV_STAT_POPULATE_ALLOCATED,
+	KVMPV_STAT_POPULATE_SHORT,
+	KVMPV_STAT_POPULATE_GIVEN_BACK,
 	KVMPV_STAT_REFUSED_FIRST,
 	KVMPV_NR_STATS = KVMPV_STAT_REFUSED_FIRST + 32,
 };
@@ -145,6 +164,31 @@ void kvmpv_vm_destroy(struct kvmpv_vm *vm);
 /* paravirt_mmu.c */
 void kvmpv_fill_kernel(struct kvm_vcpu *vcpu);
 int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
+u64 *kvmpv_spt(u64 spte);
+
+/* paravirt_populate.c */
+/* Pages of one kvmpv_populate_range(). */
+#define KVMPV_POPULATE_MAX	512
+
+void kvmpv_populate_init(struct kvmpv_populate *p);
+void kvmpv_populate_destroy(struct kvmpv_populate *p);
+int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages,
+			 bool allocate);
+int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
+		       void *insn, int insn_len);
+
+/* Off unless the module parameter populate= says otherwise. */
+DECLARE_STATIC_KEY_FALSE(kvmpv_populates);
+
+/* Instead of kvm_mmu_page_fault() where an EPT violation or a nested page fault ends. */
+static __always_inline int kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa,
+					    u64 error_code, void *insn,
+					    int insn_len)
+{
+	if (static_branch_unlikely(&kvmpv_populates))
+		return __kvmpv_page_fault(vcpu, gpa, error_code, insn, insn_len);
+	return kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
+}
 
 /* paravirt_vcpus.c */
 void kvmpv_called(struct kvm_vcpu *vcpu);
@@ -160,6 +204,7 @@ static inline void kvmpv_vm_init(struct kvmpv_vm *vm)
 {
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->node);
+	kvmpv_populate_init(&vm->populate);
 }
 
 /*

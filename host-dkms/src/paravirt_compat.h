@@ -61,6 +61,10 @@
 	(!!kvm_read_cr4_bits(vcpu, X86_CR4_PCIDE))
 #define kvmpv_lam_bits(pgd)		0
 
+/* Neither guest_memfd nor memory that is the guest's alone. */
+#define KVMPV_MEM_GUEST_MEMFD		0
+#define kvmpv_has_private_mem(kvm)	false
+
 /*
  * kvm-amd traces an exit in svm_handle_exit(). One that is done in the fastpath
  * does not pass there, so it is traced here. If a request comes meanwhile it
@@ -126,6 +130,9 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
  * vmx_load_mmu_pgd(). A guest without LAM has no CR3 with them.
  */
 #define kvmpv_lam_bits(pgd)		((pgd) & (X86_CR3_LAM_U48 | X86_CR3_LAM_U57))
+
+#define KVMPV_MEM_GUEST_MEMFD		KVM_MEM_GUEST_MEMFD
+#define kvmpv_has_private_mem(kvm)	kvm_arch_has_private_mem(kvm)
 
 /* svm_vcpu_run() has traced it. */
 #define kvmpv_trace_fast_exit(vcpu)	do { } while (0)

@@ -246,4 +246,5 @@ void kvmpv_vm_destroy(struct kvmpv_vm *vm)
 {
 	if (vm->flushes)
 		static_branch_slow_dec_deferred(&kvmpv_flush_used);
+	kvmpv_populate_destroy(&vm->populate);
 }

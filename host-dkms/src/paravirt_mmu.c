@@ -69,7 +69,14 @@ static bool kvmpv_is_at_hand(struct kvm_vcpu *vcpu, gpa_t gpa,
 	return true;
 }
 
-static u64 *kvmpv_spt(u64 spte)
+/**
+ * kvmpv_spt() - the page table behind an entry
+ * @spte: an entry of KVM's that is present, and no leaf
+ *
+ * Context: whatever keeps that table, mmu_lock for one.
+ * Return: its first entry.
+ */
+u64 *kvmpv_spt(u64 spte)
 {
 	return __va(spte_to_pfn(spte) << PAGE_SHIFT);
 }

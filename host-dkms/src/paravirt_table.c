@@ -644,3 +644,15 @@ void kvmpv_flushes_queue(struct kvmpv_flushes *todo,
 		todo->all = true;
 	kvmpv_flushes_add(todo, desc->va, desc->pages, desc->stride_shift);
 }
+
+/**
+ * kvmpv_granules() - where in a region of 2 MiB a range of addresses is
+ * @first: its first byte
+ * @last: its last byte, in the same region
+ *
+ * Return: a bit for each of the region's 32 granules of 64 KiB that a byte of the range is in.
+ */
+u32 kvmpv_granules(u64 first, u64 last)
+{
+	return (~0u << (first >> 16 & 31)) & (~0u >> (31 - (last >> 16 & 31)));
+}

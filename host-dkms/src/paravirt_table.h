@@ -157,5 +157,6 @@ bool kvmpv_in_mask(const struct kvmpv_flush_vcpus *desc, u32 id);
 void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift);
 void kvmpv_flushes_queue(struct kvmpv_flushes *todo,
 			 const struct kvmpv_flush_vcpus *desc);
+u32 kvmpv_granules(u64 first, u64 last);
 
 #endif /* __KVMPV_TABLE_H */

@@ -1,0 +1,688 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt, host side: memory in blocks, for hosts with EPT or NPT.
+ *
+ * KVM maps one page for each EPT violation or nested page fault. Here the pages
+ * around it are mapped, too, before the guest goes on: those that the VMM's page
+ * tables hold already ("present"), or also some that are allocated for it
+ * ("block"). Each is mapped by KVM's own fault path, so that whatever KVM takes
+ * care of there it takes care of here. docs/populate.md says what is left alone,
+ * and why.
+ */
+#include <linux/interval_tree.h>
+#include <linux/memcontrol.h>
+#include <linux/mempolicy.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/signal.h>
+#include <linux/userfaultfd_k.h>
+#include <linux/xarray.h>
+
+#include "mmu.h"
+#include "x86.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
+#include "paravirt.h"
+#include "paravirt_compat.h"
+
+/* Values of kvmpv_populate_mode besides the size of a block in pages, which is 2 or more. */
+#define KVMPV_POPULATE_OFF	0
+#define KVMPV_POPULATE_PRESENT	1
+/* Around a fault, with "present". */
+#define KVMPV_PRESENT_PAGES	64
+/* What one page table maps, and so the largest block. */
+#define KVMPV_TABLE_PAGES	PTRS_PER_PTE
+/* A range that spans more regions of PMD_SIZE than this is not taken down one by one. */
+#define KVMPV_GIVEN_BACK_MAX	4096
+
+DEFINE_STATIC_KEY_FALSE(kvmpv_populates);
+
+static unsigned int kvmpv_populate_mode;
+/* Of the time since which the parameter has been a block; see kvmpv_watch(). */
+static unsigned int kvmpv_populate_epoch = 1;
+
+static int kvmpv_populate_set(const char *val, const struct kernel_param *kp)
+{
+	unsigned int mode;
+
+	if (sysfs_streq(val, "present"))
+		mode = KVMPV_POPULATE_PRESENT;
+	else if (kstrtouint(val, 10, &mode) ||
+		 (mode && (mode < 2 || mode > KVMPV_TABLE_PAGES ||
+			   !is_power_of_2(mode))))
+		return -EINVAL;
+
+	if (mode <= KVMPV_POPULATE_PRESENT)
+		WRITE_ONCE(kvmpv_populate_epoch, kvmpv_populate_epoch + 1);
+	WRITE_ONCE(kvmpv_populate_mode, mode);
+	if (mode)
+		static_branch_enable(&kvmpv_populates);
+	else
+		static_branch_disable(&kvmpv_populates);
+	return 0;
+}
+
+static int kvmpv_populate_get(char *buf, const struct kernel_param *kp)
+{
+	unsigned int mode = READ_ONCE(kvmpv_populate_mode);
+
+	if (mode == KVMPV_POPULATE_PRESENT)
+		return sysfs_emit(buf, "present\n");
+	return sysfs_emit(buf, "%u\n", mode);
+}
+
+static const struct kernel_param_ops kvmpv_populate_ops = {
+	.set = kvmpv_populate_set,
+	.get = kvmpv_populate_get,
+};
+
+module_param_cb(populate, &kvmpv_populate_ops, NULL, 0644);
+MODULE_PARM_DESC(populate,
+		 "with EPT or NPT, what is mapped around a fault: 0 (default) nothing, present what the VMM has, 2 to 512 (a power of two) a block of so many pages of 4 KiB, allocated if need be");
+
+/*
+ * What was given back. A balloon or free page reporting has the VMM take pages away
+ * from the guest, and the page tables then look as if they had never been there.
+ * So a notifier takes down where pages were taken away, in granules of 64 KiB, and
+ * no block is allocated there again. What is taken down too much costs faults.
+ */
+
+static void kvmpv_mark_given_back(struct kvmpv_populate *p, unsigned long start,
+				  unsigned long end)
+{
+	unsigned long next, old;
+	unsigned int n = 0;
+	void *entry;
+	u32 bits;
+
+	for (; start < end; start = next) {
+		if (++n > KVMPV_GIVEN_BACK_MAX) {
+			WRITE_ONCE(p->lost, true);
+			return;
+		}
+		next = min(end, (start | ~PMD_MASK) + 1);
+		bits = kvmpv_granules(start, next - 1);
+		xa_lock(&p->given_back);
+		entry = xa_load(&p->given_back, start >> PMD_SHIFT);
+		old = entry ? xa_to_value(entry) : 0;
+		/* Reclaim comes here, too: nothing that could start it. */
+		if ((old & bits) != bits &&
+		    xa_is_err(__xa_store(&p->given_back, start >> PMD_SHIFT,
+					 xa_mk_value(old | bits),
+					 GFP_NOWAIT | __GFP_NOWARN)))
+			WRITE_ONCE(p->lost, true);
+		xa_unlock(&p->given_back);
+	}
+}
+
+/* Nothing may be allocated between @start and @end, in one region of PMD_SIZE. */
+static bool kvmpv_was_given_back(struct kvmpv_populate *p, unsigned long start,
+				 unsigned long end)
+{
+	void *entry = xa_load(&p->given_back, start >> PMD_SHIFT);
+
+	return READ_ONCE(p->lost) ||
+	       (entry && (xa_to_value(entry) & kvmpv_granules(start, end - 1)));
+}
+
+/*
+ * Before the pages go. Only of memory slots: the VMM's other memory is no concern.
+ * Not what a vCPU itself does, in KVM_RUN: it breaks COW and collapses nothing,
+ * but takes nothing away.
+ */
+static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
+					const struct mmu_notifier_range *range)
+{
+	struct kvmpv_populate *p = container_of(mn, struct kvmpv_populate, mn);
+	struct interval_tree_node *node;
+	struct kvm_memory_slot *slot;
+	struct kvm_memslots *slots;
+	int idx;
+
+	if ((range->event != MMU_NOTIFY_UNMAP &&
+	     range->event != MMU_NOTIFY_CLEAR) || kvm_get_running_vcpu())
+		return 0;
+
+	idx = srcu_read_lock(&p->kvm->srcu);
+	slots = kvm_memslots(p->kvm);
+	for (node = interval_tree_iter_first(&slots->hva_tree, range->start,
+					     range->end - 1);
+	     node;
+	     node = interval_tree_iter_next(node, range->start, range->end - 1)) {
+		slot = container_of(node, struct kvm_memory_slot,
+				    hva_node[slots->node_idx]);
+		/* First: who is about to allocate there stops, or sees the mark. */
+		WRITE_ONCE(p->seq, p->seq + 1);
+		kvmpv_mark_given_back(p,
+				      max(range->start, slot->userspace_addr),
+				      min(range->end, slot->userspace_addr +
+						      slot->npages * PAGE_SIZE));
+	}
+	srcu_read_unlock(&p->kvm->srcu, idx);
+	return 0;
+}
+
+static const struct mmu_notifier_ops kvmpv_populate_notifier = {
+	.invalidate_range_start = kvmpv_invalidate_range_start,
+};
+
+/**
+ * kvmpv_populate_init() - a VM is created
+ * @p: its part
+ *
+ * Context: any; nothing of the guest has run yet.
+ */
+void kvmpv_populate_init(struct kvmpv_populate *p)
+{
+	xa_init(&p->given_back);
+	if (READ_ONCE(kvmpv_populate_mode) > KVMPV_POPULATE_PRESENT)
+		p->epoch = READ_ONCE(kvmpv_populate_epoch);
+}
+
+/**
+ * kvmpv_populate_destroy() - a VM is destroyed
+ * @p: its part
+ *
+ * Context: sleepable; no vCPU runs any more. Memory slots are still there.
+ */
+void kvmpv_populate_destroy(struct kvmpv_populate *p)
+{
+	if (p->watched)
+		mmu_notifier_unregister(&p->mn, p->mn.mm);
+	xa_destroy(&p->given_back);
+}
+
+/*
+ * Is it known what the guest has given back? The notifier is registered at the
+ * first fault of the guest, before which it can have given back nothing, provided
+ * that blocks have been switched on all the time since the VM was created. A VM for
+ * which they were not is never allocated a block.
+ */
+static bool kvmpv_watch(struct kvm_vcpu *vcpu)
+{
+	struct kvmpv_vm *vm = kvmpv_vendor_vm(vcpu->kvm);
+	struct kvmpv_populate *p = &vm->populate;
+
+	/* Pairs with the release below. */
+	if (smp_load_acquire(&p->watched))
+		return true;
+	if (p->epoch != READ_ONCE(kvmpv_populate_epoch))
+		return false;
+	/* Registering waits for the lock of the address space: one vCPU does so. */
+	if (!mutex_trylock(&vm->lock))
+		return false;
+	if (!p->watched) {
+		p->kvm = vcpu->kvm;
+		p->mn.ops = &kvmpv_populate_notifier;
+		/* No memory, or a signal: at another fault, perhaps. */
+		if (!mmu_notifier_register(&p->mn, current->mm))
+			smp_store_release(&p->watched, true);
+	}
+	mutex_unlock(&vm->lock);
+	return READ_ONCE(p->watched);
+}
+
+/* Free pages of the nodes that a page of @vma may come from. */
+static unsigned long kvmpv_free_pages(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_NUMA
+	struct mempolicy *policy = vma_policy(vma) ?: current->mempolicy;
+	nodemask_t nodes = current->mems_allowed;
+	unsigned long free = 0;
+	struct zone *zone;
+	int node, i;
+
+	if (policy && !nodes_empty(policy->nodes))
+		nodes_and(nodes, nodes, policy->nodes);
+	if (!nodes_subset(node_states[N_MEMORY], nodes)) {
+		for_each_node_mask(node, nodes) {
+			for (i = 0; i < MAX_NR_ZONES; i++) {
+				zone = &NODE_DATA(node)->node_zones[i];
+				if (populated_zone(zone))
+					free += zone_page_state(zone, NR_FREE_PAGES);
+			}
+		}
+		return free;
+	}
+#endif
+	return max(si_mem_available(), 0L);
+}
+
+static bool kvmpv_counter_has_room(struct page_counter *counter,
+				   unsigned long need)
+{
+	unsigned long used, limit;
+
+	for (; counter; counter = counter->parent) {
+		limit = min(READ_ONCE(counter->max), READ_ONCE(counter->high));
+		used = page_counter_read(counter);
+		if (limit < used || limit - used < need)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Could the guest touch all of its memory now, without anything having to be taken
+ * from somebody? Then no page that it gets early can be what another one is missing,
+ * and is reclaimed or killed for: not before the guest has everything it may have.
+ */
+static bool kvmpv_has_room(struct kvm *kvm, struct vm_area_struct *vma)
+{
+	unsigned long need = kvm->nr_memslot_pages, rss = get_mm_rss(current->mm);
+	struct mem_cgroup *memcg;
+	bool room;
+
+	/* Each CPU may have charged so many pages that it does not use. */
+	need -= min(need, rss);
+	need += (atomic_read(&kvm->online_vcpus) + num_online_cpus()) *
+		KVMPV_TABLE_PAGES;
+	if (kvmpv_free_pages(vma) < need)
+		return false;
+	memcg = get_mem_cgroup_from_mm(current->mm);
+	if (!memcg)
+		return true;
+	room = kvmpv_counter_has_room(&memcg->memory, need) &&
+	       (cgroup_subsys_on_dfl(memory_cgrp_subsys) ||
+		kvmpv_counter_has_room(&memcg->memsw, need));
+	mem_cgroup_put(memcg);
+	return room;
+}
+
+static bool kvmpv_has_to_stop(void)
+{
+	return signal_pending(current) || need_resched();
+}
+
+/* Pages of a part of a memory slot, within what one page table of KVM's maps. */
+struct kvmpv_block {
+	const struct kvm_memory_slot *slot;
+	gfn_t start;
+	unsigned int n;
+	DECLARE_BITMAP(unmapped, KVMPV_TABLE_PAGES);	/* by KVM */
+	DECLARE_BITMAP(at_hand, KVMPV_TABLE_PAGES);	/* in the VMM's page tables */
+	DECLARE_BITMAP(none, KVMPV_TABLE_PAGES);	/* neither there nor swapped out */
+};
+
+static unsigned long kvmpv_block_hva(const struct kvmpv_block *b)
+{
+	return __gfn_to_hva_memslot(b->slot, b->start);
+}
+
+/*
+ * Which pages does KVM not map? Under mmu_lock, which is held for writing by who
+ * frees page tables, and under RCU, which the TDP MMU relies on.
+ * Return: false if there is nothing to do, as all is one huge page.
+ */
+static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b,
+				bool *table)
+{
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	int level = mmu->root_role.level;
+	u64 *spt = __va(mmu->root.hpa), spte;
+	unsigned int i;
+	bool huge = false;
+
+	*table = false;
+	bitmap_zero(b->unmapped, KVMPV_TABLE_PAGES);
+	read_lock(&vcpu->kvm->mmu_lock);
+	rcu_read_lock();
+	for (; level > PG_LEVEL_4K; level--) {
+		spte = READ_ONCE(spt[((b->start << PAGE_SHIFT) >> SPTE_LEVEL_SHIFT(level)) &
+				     (SPTE_ENT_PER_PAGE - 1)]);
+		if (!is_shadow_present_pte(spte))
+			break;
+		huge = is_last_spte(spte, level);
+		if (huge)
+			break;
+		spt = kvmpv_spt(spte);
+	}
+	if (level == PG_LEVEL_4K) {
+		*table = true;
+		for (i = 0; i < b->n; i++) {
+			spte = READ_ONCE(spt[(b->start + i) & (SPTE_ENT_PER_PAGE - 1)]);
+			if (!is_shadow_present_pte(spte))
+				__set_bit(i, b->unmapped);
+		}
+	} else if (!huge) {
+		bitmap_set(b->unmapped, 0, b->n);
+	}
+	rcu_read_unlock();
+	read_unlock(&vcpu->kvm->mmu_lock);
+	return !huge;
+}
+
+/*
+ * May KVM map it without changing what the host knows of it? It is accessed, so
+ * that no idle page ceases to be one. It is dirty, if it may be written to, as KVM
+ * marks what it maps writable. It is no page that NUMA balancing waits for, and
+ * neither the zero page nor a device's.
+ */
+static bool kvmpv_pte_is_at_hand(pte_t pte)
+{
+	return pte_present(pte) && !pte_protnone(pte) && !pte_special(pte) &&
+	       pte_young(pte) && (!pte_write(pte) || pte_dirty(pte));
+}
+
+static bool kvmpv_pmd_is_at_hand(pmd_t pmd)
+{
+	return pmd_present(pmd) && !pmd_protnone(pmd) && pmd_young(pmd) &&
+	       (!pmd_write(pmd) || pmd_dirty(pmd));
+}
+
+/* What @mm has at @hva, the entry of the lowest table but one; none if there is no such table. */
+static pmd_t kvmpv_read_pmd(struct mm_struct *mm, unsigned long hva)
+{
+	pgd_t pgd = READ_ONCE(*pgd_offset(mm, hva));
+	p4d_t p4d;
+	pud_t pud;
+
+	if (pgd_none(pgd))
+		return __pmd(0);
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d))
+		return __pmd(0);
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud) || pud_leaf(pud))
+		return __pmd(0);
+	return READ_ONCE(*pmd_offset(&pud, hva));
+}
+
+/*
+ * Looks at the VMM's page tables, as get_user_pages_fast() does: with interrupts
+ * off no table is freed.
+ */
+static void kvmpv_look(struct mm_struct *mm, struct kvmpv_block *b)
+{
+	unsigned long hva = kvmpv_block_hva(b), flags;
+	unsigned int i, step, j;
+	pte_t *ptep, pte;
+	pmd_t pmd;
+
+	bitmap_zero(b->at_hand, KVMPV_TABLE_PAGES);
+	bitmap_zero(b->none, KVMPV_TABLE_PAGES);
+	local_irq_save(flags);
+	for (i = 0; i < b->n; i += step, hva += step * PAGE_SIZE) {
+		step = min_t(unsigned int, b->n - i, PTRS_PER_PTE - pte_index(hva));
+		pmd = kvmpv_read_pmd(mm, hva);
+		if (pmd_none(pmd)) {
+			bitmap_set(b->none, i, step);
+			continue;
+		}
+		if (!pmd_present(pmd) || pmd_leaf(pmd)) {
+			if (kvmpv_pmd_is_at_hand(pmd))
+				bitmap_set(b->at_hand, i, step);
+			continue;
+		}
+		ptep = pte_offset_kernel(&pmd, hva);
+		for (j = 0; j < step; j++) {
+			pte = READ_ONCE(ptep[j]);
+			if (pte_none(pte))
+				__set_bit(i + j, b->none);
+			else if (kvmpv_pte_is_at_hand(pte))
+				__set_bit(i + j, b->at_hand);
+		}
+	}
+	local_irq_restore(flags);
+}
+
+/*
+ * Allocates what has never been there, in anonymous memory. Anything else is not
+ * for the guest alone (shared memory), is somewhere else (swap, a file), or is
+ * someone else's to provide (userfaultfd).
+ * Context: mmap_lock held for reading.
+ */
+static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
+			   struct kvmpv_block *b, bool asked)
+{
+	struct kvmpv_populate *p = &kvmpv_vendor_vm(vcpu->kvm)->populate;
+	unsigned long hva = kvmpv_block_hva(b);
+	unsigned int i, seq = READ_ONCE(p->seq);
+
+	if (!vma_is_anonymous(vma) || !(vma->vm_flags & VM_WRITE) ||
+	    bitmap_empty(b->none, b->n))
+		return;
+	if (!asked) {
+		/* The look at the marks comes after the one at @seq. */
+		smp_rmb();
+		if (kvmpv_was_given_back(p, hva, min(hva + b->n * PAGE_SIZE,
+						     (hva | ~PMD_MASK) + 1)) ||
+		    kvmpv_was_given_back(p, hva + (b->n - 1) * PAGE_SIZE,
+					 hva + b->n * PAGE_SIZE)) {
+			kvmpv_count(KVMPV_STAT_POPULATE_GIVEN_BACK);
+			return;
+		}
+	}
+	if (!kvmpv_has_room(vcpu->kvm, vma)) {
+		kvmpv_count(KVMPV_STAT_POPULATE_SHORT);
+		return;
+	}
+	for_each_set_bit(i, b->none, b->n) {
+		if (kvmpv_has_to_stop() ||
+		    (!asked && READ_ONCE(p->seq) != seq))
+			return;
+		/* Without FAULT_FLAG_ALLOW_RETRY it keeps the lock, and waits for nobody. */
+		if (handle_mm_fault(vma, hva + i * PAGE_SIZE, FAULT_FLAG_WRITE,
+				    NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
+			return;
+		kvmpv_count(KVMPV_STAT_POPULATE_ALLOCATED);
+	}
+}
+
+/*
+ * As kvm_mmu_do_page_fault() has it for a fault that is none of the guest's, a
+ * "prefetch". It is a read: what KVM finds writable it maps writable all the same,
+ * and it breaks no COW.
+ *
+ * A prefetch leaves the accessed bit clear. If this host is a guest itself, its own
+ * host shadows what is mapped here, ahead of the faults, but only if it is accessed.
+ * That it is, says the VMM's page table already.
+ */
+static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
+		     unsigned int i)
+{
+	struct kvm_page_fault fault = {
+		.addr = gfn_to_gpa(b->start + i),
+		.is_tdp = true,
+		.prefetch = !boot_cpu_has(X86_FEATURE_HYPERVISOR),
+		.nx_huge_page_workaround_enabled = true,
+		.max_level = KVM_MAX_HUGEPAGE_LEVEL,
+		.req_level = PG_LEVEL_4K,
+		.goal_level = PG_LEVEL_4K,
+		.gfn = b->start + i,
+		.slot = gfn_to_memslot(vcpu->kvm, b->start + i),
+		.pfn = KVM_PFN_ERR_FAULT,
+		KVMPV_FAULT_NO_HVA
+	};
+	u32 reason = vcpu->run->exit_reason;
+	int r;
+
+	/* The slot is another one, or has other flags, since it was looked at. */
+	if (fault.slot != b->slot)
+		return RET_PF_RETRY;
+	r = vcpu->arch.mmu->page_fault(vcpu, &fault);
+	/* The reason that this leaves for userspace is of no access of the guest's. */
+	vcpu->run->exit_reason = reason;
+	return r;
+}
+
+/*
+ * Maps @b, or as much of it as is in the VMA of the page @at.
+ * Return: how many pages were mapped.
+ */
+static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
+					 struct kvmpv_block *b, gfn_t at,
+					 bool allocate, bool asked)
+{
+	bool map = vcpu->arch.mmu->root_role.direct;
+	unsigned long hva = __gfn_to_hva_memslot(b->slot, at), end;
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	unsigned int i, mapped = 0;
+	int r;
+
+	/* Nobody waits for whoever changes the address space. */
+	if (!mmap_read_trylock(mm))
+		return 0;
+	vma = find_vma(mm, hva);
+	if (!vma || vma->vm_start > hva || userfaultfd_armed(vma) ||
+	    (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_HUGETLB))) {
+		mmap_read_unlock(mm);
+		return 0;
+	}
+	hva = kvmpv_block_hva(b);
+	end = hva + b->n * PAGE_SIZE;
+	if (hva < vma->vm_start) {
+		i = (vma->vm_start - hva) >> PAGE_SHIFT;
+		bitmap_shift_right(b->unmapped, b->unmapped, i, KVMPV_TABLE_PAGES);
+		b->start += i;
+		b->n -= i;
+	}
+	if (end > vma->vm_end)
+		b->n -= (end - vma->vm_end) >> PAGE_SHIFT;
+
+	kvmpv_look(mm, b);
+	if (allocate) {
+		bitmap_and(b->none, b->none, b->unmapped, b->n);
+		kvmpv_allocate(vcpu, vma, b, asked);
+		kvmpv_look(mm, b);
+	}
+	mmap_read_unlock(mm);
+
+	if (!map)
+		return 0;
+	bitmap_and(b->at_hand, b->at_hand, b->unmapped, b->n);
+	for_each_set_bit(i, b->at_hand, b->n) {
+		if (kvmpv_has_to_stop())
+			break;
+		r = kvmpv_map(vcpu, b, i);
+		if (r == RET_PF_FIXED)
+			mapped++;
+		else if (r != RET_PF_SPURIOUS)
+			break;
+	}
+	this_cpu_add(kvmpv_stats[KVMPV_STAT_POPULATE_MAPPED], mapped);
+	return mapped;
+}
+
+/* Memory that pages can be mapped of ahead: no slot of KVM's own, and nobody looks what is written to. */
+static bool kvmpv_slot_is_plain(const struct kvm_memory_slot *slot)
+{
+	return slot && slot->id < KVM_USER_MEM_SLOTS &&
+	       !(slot->flags & (KVM_MEM_READONLY | KVM_MEMSLOT_INVALID |
+				KVM_MEM_LOG_DIRTY_PAGES | KVMPV_MEM_GUEST_MEMFD));
+}
+
+/* Not for nested guests or SMM, which have other tables and slots; nor where memory is encrypted. */
+static bool kvmpv_may_populate(struct kvm_vcpu *vcpu)
+{
+	return !is_guest_mode(vcpu) && !is_smm(vcpu) &&
+	       !kvmpv_has_private_mem(vcpu->kvm) &&
+	       VALID_PAGE(vcpu->arch.mmu->root.hpa);
+}
+
+static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	unsigned int mode = READ_ONCE(kvmpv_populate_mode), n;
+	struct kvmpv_block b;
+	bool table;
+	gfn_t end;
+
+	if (!mode || !kvmpv_may_populate(vcpu) ||
+	    !vcpu->arch.mmu->root_role.direct || kvmpv_has_to_stop())
+		return;
+	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
+	if (!kvmpv_slot_is_plain(b.slot))
+		return;
+	n = mode == KVMPV_POPULATE_PRESENT ? KVMPV_PRESENT_PAGES : mode;
+	b.start = max(gfn & ~(gfn_t)(n - 1), b.slot->base_gfn);
+	end = min((gfn | (n - 1)) + 1, b.slot->base_gfn + b.slot->npages);
+	b.n = end - b.start;
+	/* Has the fault ended in a page of 4 KiB? */
+	if (!kvmpv_find_unmapped(vcpu, &b, &table) || !table ||
+	    test_bit(gfn - b.start, b.unmapped))
+		return;
+	if (bitmap_empty(b.unmapped, b.n))
+		return;
+	kvmpv_count(KVMPV_STAT_POPULATE_FAULTS);
+	/* What is only read need not be there: the zero page is as good. */
+	kvmpv_populate_block(vcpu, &b, gfn,
+			     write && mode != KVMPV_POPULATE_PRESENT &&
+			     kvmpv_watch(vcpu), false);
+}
+
+/**
+ * __kvmpv_page_fault() - kvm_mmu_page_fault(), and what is around
+ * @vcpu: the vCPU
+ * @gpa: guest physical address of the fault
+ * @error_code: as KVM has made it from the exit
+ * @insn: as kvm_mmu_page_fault()
+ * @insn_len: as kvm_mmu_page_fault()
+ *
+ * Context: exit handler of EPT violations and nested page faults, sleepable, SRCU held.
+ * Return: what kvm_mmu_page_fault() has returned.
+ */
+int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
+		       void *insn, int insn_len)
+{
+	/* A fault of a nested guest may end in its hypervisor; @gpa is none of that one's. */
+	bool nested = is_guest_mode(vcpu);
+	int r = kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
+
+	if (r > 0 && !nested)
+		kvmpv_populate_around(vcpu, gpa_to_gfn(gpa),
+				      error_code & PFERR_WRITE_MASK);
+	return r;
+}
+
+/**
+ * kvmpv_populate_range() - what the guest has asked for
+ * @vcpu: the vCPU that asks
+ * @start: first page
+ * @npages: how many, at most KVMPV_POPULATE_MAX
+ * @allocate: also what is not there yet; else only what the VMM's page tables hold
+ *
+ * Whether the pages were given back once does not matter: the guest wants them now.
+ * Under shadow paging pages are allocated only, as there is nothing to map ahead.
+ * Best effort: nothing is done where it cannot be, see docs/populate.md, and no more
+ * when a signal is pending or another task is to run.
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: how many pages were mapped, or -KVMPV_EINVAL for too many,
+ * -KVMPV_EFAULT for a page that is no RAM of the guest's, -KVMPV_EROFS for one
+ * that is read-only. Pages before it have been dealt with then.
+ */
+int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages,
+			 bool allocate)
+{
+	struct kvmpv_block b;
+	gfn_t end = start + npages, next;
+	int mapped = 0;
+	bool table;
+
+	if (npages > KVMPV_POPULATE_MAX || end < start)
+		return -KVMPV_EINVAL;
+	for (; start < end; start = next) {
+		b.slot = gfn_to_memslot(vcpu->kvm, start);
+		if (!b.slot || b.slot->id >= KVM_USER_MEM_SLOTS ||
+		    (b.slot->flags & KVM_MEMSLOT_INVALID))
+			return -KVMPV_EFAULT;
+		if (b.slot->flags & KVM_MEM_READONLY)
+			return -KVMPV_EROFS;
+		next = min3(end, (start | (KVMPV_TABLE_PAGES - 1)) + 1,
+			    b.slot->base_gfn + b.slot->npages);
+		if (!kvmpv_slot_is_plain(b.slot) || !kvmpv_may_populate(vcpu) ||
+		    kvmpv_has_to_stop())
+			continue;
+		b.start = start;
+		b.n = next - start;
+		if (!vcpu->arch.mmu->root_role.direct)
+			bitmap_fill(b.unmapped, KVMPV_TABLE_PAGES);
+		else if (!kvmpv_find_unmapped(vcpu, &b, &table))
+			continue;
+		mapped += kvmpv_populate_block(vcpu, &b, start, allocate, true);
+	}
+	return mapped;
+}
