@@ -587,11 +587,11 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 {
 	unsigned int mode = READ_ONCE(kvmpv_populate_mode), n;
 	struct kvmpv_block b;
-	bool table;
+	bool table, allocate;
 	gfn_t end;
 
 	if (!mode || !kvmpv_may_populate(vcpu) ||
-	    !vcpu->arch.mmu->root_role.direct || kvmpv_has_to_stop())
+	    !vcpu->arch.mmu->root_role.direct)
 		return;
 	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
 	if (!kvmpv_slot_is_plain(b.slot))
@@ -608,9 +608,10 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 		return;
 	kvmpv_count(KVMPV_STAT_POPULATE_FAULTS);
 	/* What is only read need not be there: the zero page is as good. */
-	kvmpv_populate_block(vcpu, &b, gfn,
-			     write && mode != KVMPV_POPULATE_PRESENT &&
-			     kvmpv_watch(vcpu), false);
+	allocate = write && mode != KVMPV_POPULATE_PRESENT && kvmpv_watch(vcpu);
+	/* Who waits for the CPU already has it first. */
+	cond_resched();
+	kvmpv_populate_block(vcpu, &b, gfn, allocate, false);
 }
 
 /**

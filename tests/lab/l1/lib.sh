@@ -500,16 +500,20 @@ hostile() {
 	check "$group: all $cases cases told" [ "$cases" = "$total" -a "$cases" != 0 ]
 }
 
-# --- the small guest
+# --- the small guests
 
-# tiny MODE [OPTION...]: its checks and notes; all it has written is in $RUN/tiny. ../tiny/README.md
-tiny() {
-	command tiny "$@" >"$RUN"/tiny 2>&1
-	tiny_status=$?
-	sed -n 's/^\(ok - \|not ok - \|note: \|cost: \)/LAB: &/p' "$RUN"/tiny | sed 's/^LAB: cost: /LAB: note: cost: /'
-	grep -q '^\(not \)\?ok - ' "$RUN"/tiny || not_ok "tiny $*" "it ended without a word: $tiny_status"
-	return $tiny_status
+# checks_of PROGRAM [ARGUMENT...]: runs a VMM that checks; its checks and notes. All it has written is in $RUN/PROGRAM.
+checks_of() {
+	checks_file=$RUN/$1
+	command "$@" >"$checks_file" 2>&1
+	checks_status=$?
+	sed -n 's/^\(ok - \|not ok - \|note: \|cost: \)/LAB: &/p' "$checks_file" | sed 's/^LAB: cost: /LAB: note: cost: /'
+	grep -q '^\(not \)\?ok - ' "$checks_file" || not_ok "$*" "it ended without a word: $checks_status"
+	return $checks_status
 }
+
+# tiny MODE [OPTION...]: ../tiny/README.md
+tiny() { checks_of tiny "$@"; }
 
 # --- measuring
 

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_MEM, run CLOCK and MEGABYTES
+# populate=, for hosts with EPT or NPT: what the pages around a fault are mapped of, and what is left alone, by a VMM
+# whose guest touches pages at its word (../populate/README.md); then a Linux guest in QEMU boots and writes to 96 MB.
+# TESTS: of that VMM. CONFIGS: of the Linux guest; the first is what the others are compared with. Either may be empty.
+CLOCK="instructions"
+MEGABYTES="768"
+TESTS="parameter touch present read given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup races"
+CONFIGS="stock off present 64"
+CGROUP=/run/cgroup
+HUGE=/sys/kernel/mm/transparent_hugepage/enabled
+GUEST_MEM=320
+pass=insns
+
+vm_tests() {
+	insmod /modules/brd.ko rd_nr=1 rd_size=65536
+	check "there is a disk to swap to" eval 'mkswap /dev/ram0 >/dev/null && swapon /dev/ram0'
+	mkdir -p $CGROUP
+	mount -t cgroup2 none $CGROUP
+	echo +memory >$CGROUP/cgroup.subtree_control
+	mkdir $CGROUP/populate
+	echo madvise >$HUGE
+	kvm_load ours "$PAGING=1"
+	# shellcheck disable=SC2086 # words are meant
+	check "the VMM came to its end" checks_of populate $TESTS
+	kvm_unload
+	swapoff /dev/ram0
+}
+
+# rss NAME: pages of 4 KiB of its QEMU that are in memory.
+rss() {
+	read -r rss_pid <"$RUN/$1.pid"
+	awk '$1 == "VmRSS:" { print $2 / 4 }' "/proc/$rss_pid/status"
+}
+
+# record WHAT: faults and instructions since the last counters, and resident memory, to $RUN/what.CONFIG.
+record() {
+	counted "$RUN"/before >"$RUN"/gained
+	awk -v rss="$(rss q)" '{ n[$1] = $2 } END { print n["pf_taken"] + 0, n["now"] - n["idle"], rss }' \
+		"$RUN"/gained >"$RUN/$1.$config"
+	read -r faults insns pages <"$RUN/$1.$config"
+	say "note: $config, $1: $faults faults, $((insns / 1000000)) million instructions, $pages pages of QEMU resident"
+	rec "\"work\":\"${1}_$PAGING\",\"config\":\"$config\",\"ops\":1,\"metric\":\"faults\",\"value\":$faults"
+	rec "\"work\":\"${1}_$PAGING\",\"config\":\"$config\",\"ops\":1,\"metric\":\"insns\",\"value\":$insns"
+	rec "\"work\":\"${1}_$PAGING\",\"config\":\"$config\",\"ops\":1,\"metric\":\"resident\",\"value\":$pages"
+}
+
+linux_guest() {
+	config=$1
+	case $config in
+	stock) kvm_load stock "$PAGING=1" ;;
+	off) kvm_load ours "$PAGING=1" ;;
+	*) kvm_load ours "$PAGING=1" "populate=$config" ;;
+	esac
+	counters >"$RUN"/before
+	guest q nopti kvm_paravirt=0 lab=serve
+	check "$config: guest is up" guest_expect q 'G: ready' 120
+	record boot
+	counters >"$RUN"/before
+	# The buffer is the program's, 96 MB that the kernel has not touched.
+	check "$config: it writes to 96 MB" guest_sh q 120 'dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null'
+	record touch
+	guest_kill q
+	kvm_unload
+}
+
+# compared WHAT CONFIG COLUMN AWK-CONDITION TEXT: of the value x with the base's, b.
+compared() {
+	set -- "$1" "$2" "$3" "$4" "$5" "$(cat "$RUN/$1.$base")" "$(cat "$RUN/$1.$2")"
+	check "$2, $1: $5" awk -v b="$6" -v x="$7" -v c="$3" \
+		"BEGIN { split(b, bb); split(x, xx); b = bb[c]; x = xx[c]; exit !($4) }"
+}
+
+[ -z "$TESTS" ] || vm_tests
+if [ -n "$CONFIGS" ]; then
+	echo never >$HUGE
+	base=${CONFIGS%% *}
+	for config in $CONFIGS; do linux_guest "$config"; done
+	for config in $CONFIGS; do
+		[ "$config" != "$base" ] || continue
+		for what in boot touch; do
+			compared $what "$config" 3 'x <= b * 1.01' "QEMU has at most 1 % more in memory"
+		done
+		# What a boot does differs from one to the next by some thousandths; off has to be the same as stock.
+		compared touch "$config" 2 'x <= b * 1.005' "no more instructions"
+		case $config in
+		off | present) compared touch "$config" 1 'x <= b * 1.01' "no more faults" ;;
+		64)
+			compared touch "$config" 1 'x * 50 <= b' "faults are 1/50 or less"
+			compared boot "$config" 1 'x * 20 <= b' "faults are 1/20 or less"
+			;;
+		esac
+	done
+fi
+dmesg_clean
