@@ -63,6 +63,8 @@ struct kvmpv_populate {
 	struct kvm *kvm;
 	unsigned int epoch;	/* in which the VM was created, 0: none */
 	unsigned int seq;	/* how often something was given back */
+	unsigned int in_vain;	/* looks around a fault that found nothing, in a row */
+	unsigned int skip;	/* faults around which nobody looks */
 	bool watched;
 	bool lost;		/* something was not taken down: nothing is allocated */
 };

@@ -32,6 +32,8 @@
 #define KVMPV_POPULATE_PRESENT	1
 /* Around a fault, with "present". */
 #define KVMPV_PRESENT_PAGES	64
+/* After so many looks in vain only one fault of 2^n is followed. */
+#define KVMPV_IN_VAIN_MAX	5
 /* What one page table maps, and so the largest block. */
 #define KVMPV_TABLE_PAGES	PTRS_PER_PTE
 /* A range that spans more regions of PMD_SIZE than this is not taken down one by one. */
@@ -583,8 +585,31 @@ static bool kvmpv_may_populate(struct kvm_vcpu *vcpu)
 	       VALID_PAGE(vcpu->arch.mmu->root.hpa);
 }
 
+/*
+ * Where nothing is allocated and the VMM has nothing, as in memory that is new, a look
+ * is a quarter of the fault's own price. vCPUs may race here: an estimate will do.
+ */
+static bool kvmpv_is_worth_a_look(struct kvmpv_populate *p)
+{
+	unsigned int skip = READ_ONCE(p->skip);
+
+	if (skip)
+		WRITE_ONCE(p->skip, skip - 1);
+	return !skip;
+}
+
+static void kvmpv_looked(struct kvmpv_populate *p, bool found)
+{
+	unsigned int n = found ? 0 : min(READ_ONCE(p->in_vain) + 1,
+					 (unsigned int)KVMPV_IN_VAIN_MAX);
+
+	WRITE_ONCE(p->in_vain, n);
+	WRITE_ONCE(p->skip, BIT(n) - 1);
+}
+
 static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 {
+	struct kvmpv_populate *p = &kvmpv_vendor_vm(vcpu->kvm)->populate;
 	unsigned int mode = READ_ONCE(kvmpv_populate_mode), n;
 	struct kvmpv_block b;
 	bool table, allocate;
@@ -595,6 +620,10 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 		return;
 	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
 	if (!kvmpv_slot_is_plain(b.slot))
+		return;
+	/* What is only read need not be there: the zero page is as good. */
+	allocate = write && mode != KVMPV_POPULATE_PRESENT && kvmpv_watch(vcpu);
+	if (!allocate && !kvmpv_is_worth_a_look(p))
 		return;
 	n = mode == KVMPV_POPULATE_PRESENT ? KVMPV_PRESENT_PAGES : mode;
 	b.start = max(gfn & ~(gfn_t)(n - 1), b.slot->base_gfn);
@@ -607,11 +636,11 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 	if (bitmap_empty(b.unmapped, b.n))
 		return;
 	kvmpv_count(KVMPV_STAT_POPULATE_FAULTS);
-	/* What is only read need not be there: the zero page is as good. */
-	allocate = write && mode != KVMPV_POPULATE_PRESENT && kvmpv_watch(vcpu);
 	/* Who waits for the CPU already has it first. */
 	cond_resched();
-	kvmpv_populate_block(vcpu, &b, gfn, allocate, false);
+	n = kvmpv_populate_block(vcpu, &b, gfn, allocate, false);
+	if (!allocate)
+		kvmpv_looked(p, n);
 }
 
 /**

@@ -1108,6 +1108,23 @@ static void flushes_of_others(void)
 	check(todo.all);
 }
 
+/* Every pair of granules; the first and the last byte of each. */
+static void granules(void)
+{
+	u32 first, last, i, want;
+	u64 base = 0x7f0012200000;
+
+	for (first = 0; first < 32; first++)
+		for (last = first; last < 32; last++) {
+			for (want = i = 0; i < 32; i++)
+				if (i >= first && i <= last)
+					want |= 1u << i;
+			check_eq(kvmpv_granules(base + first * 0x10000, base + last * 0x10000 + 0xffff), want);
+			check_eq(kvmpv_granules(base + first * 0x10000 + (first < last ? 0xffff : 0), base + last * 0x10000),
+				 want);
+		}
+}
+
 static const struct {
 	const char *text;
 	void (*run)(void);
@@ -1159,6 +1176,7 @@ static const struct {
 	{ "flush: 4 ranges, then all", flushes_ranges },
 	{ "flush: what others are asked for", flushes_of_others },
 	{ "flush: vCPUs 0 to 4095 of the mask", flush_mask },
+	{ "granules: each that a byte is in", granules },
 };
 
 int main(void)

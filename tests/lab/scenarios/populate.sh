@@ -82,7 +82,11 @@ if [ -n "$CONFIGS" ]; then
 			compared $what "$config" 3 'x <= b * 1.01' "QEMU has at most 1 % more in memory"
 		done
 		# What a boot does differs from one to the next by some thousandths; off has to be the same as stock.
-		compared touch "$config" 2 'x <= b * 1.005' "no more instructions"
+		# A look around a fault where there is nothing to map has a price.
+		case $config in
+		present) compared touch "$config" 2 'x <= b * 1.02' "2 % more instructions at most" ;;
+		*) compared touch "$config" 2 'x <= b * 1.005' "no more instructions" ;;
+		esac
 		case $config in
 		off | present) compared touch "$config" 1 'x <= b * 1.01' "no more faults" ;;
 		64)
