@@ -62,7 +62,7 @@ struct kvmpv_populate {
 	struct xarray given_back; /* by PMD_SIZE of it, bits of kvmpv_granules() */
 	struct kvm *kvm;
 	unsigned int epoch;	/* in which the VM was created, 0: none */
-	unsigned int seq;	/* how often something was given back */
+	atomic_t seq;		/* how often something was given back */
 	unsigned int in_vain;	/* looks around a fault that found nothing, in a row */
 	unsigned int skip;	/* faults around which nobody looks */
 	bool watched;
@@ -248,6 +248,14 @@ struct kvmpv_flush_queue *kvmpv_vendor_flush_queue(struct kvm_vcpu *vcpu);
  * Return: false with EPT or NPT.
  */
 bool kvmpv_vendor_shadows(void);
+
+/**
+ * kvmpv_vendor_tracks_accesses() - do EPT or NPT entries have accessed bits?
+ *
+ * Context: any; the same for as long as the module is loaded.
+ * Return: false if KVM makes an entry not present to see the next access.
+ */
+bool kvmpv_vendor_tracks_accesses(void);
 
 /**
  * kvmpv_vendor_targets() - can CR3 targets be used here?

@@ -155,12 +155,13 @@ static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
 	     node = interval_tree_iter_next(node, range->start, range->end - 1)) {
 		slot = container_of(node, struct kvm_memory_slot,
 				    hva_node[slots->node_idx]);
-		/* First: who is about to allocate there stops, or sees the mark. */
-		WRITE_ONCE(p->seq, p->seq + 1);
 		kvmpv_mark_given_back(p,
 				      max(range->start, slot->userspace_addr),
 				      min(range->end, slot->userspace_addr +
 						      slot->npages * PAGE_SIZE));
+		/* Who has looked for the mark too early, and is about to allocate, stops. */
+		smp_mb__before_atomic();
+		atomic_inc(&p->seq);
 	}
 	srcu_read_unlock(&p->kvm->srcu, idx);
 	return 0;
@@ -441,13 +442,13 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 {
 	struct kvmpv_populate *p = &kvmpv_vendor_vm(vcpu->kvm)->populate;
 	unsigned long hva = kvmpv_block_hva(b);
-	unsigned int i, seq = READ_ONCE(p->seq);
+	unsigned int i, seq = atomic_read(&p->seq);
 
 	if (!vma_is_anonymous(vma) || !(vma->vm_flags & VM_WRITE) ||
 	    bitmap_empty(b->none, b->n))
 		return;
 	if (!asked) {
-		/* The look at the marks comes after the one at @seq. */
+		/* Pairs with the barrier of who marks, and then counts. */
 		smp_rmb();
 		if (kvmpv_was_given_back(p, hva, min(hva + b->n * PAGE_SIZE,
 						     (hva | ~PMD_MASK) + 1)) ||
@@ -463,7 +464,7 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 	}
 	for_each_set_bit(i, b->none, b->n) {
 		if (kvmpv_has_to_stop() ||
-		    (!asked && READ_ONCE(p->seq) != seq))
+		    (!asked && atomic_read(&p->seq) != seq))
 			return;
 		/* Without FAULT_FLAG_ALLOW_RETRY it keeps the lock, and waits for nobody. */
 		if (handle_mm_fault(vma, hva + i * PAGE_SIZE, FAULT_FLAG_WRITE,
@@ -478,9 +479,11 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
  * "prefetch". It is a read: what KVM finds writable it maps writable all the same,
  * and it breaks no COW.
  *
- * A prefetch leaves the accessed bit clear. If this host is a guest itself, its own
- * host shadows what is mapped here, ahead of the faults, but only if it is accessed.
- * That it is, says the VMM's page table already.
+ * A prefetch leaves the accessed bit clear. On a CPU without such bits the entry is
+ * then made so that the first access faults, which is what is to be spared. And if this
+ * host is a guest itself, its own host shadows what is mapped here ahead of the faults,
+ * but only if it is accessed. That it is, the VMM's page table says already, so nothing
+ * is lost if the entry says so, too.
  */
 static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
 		     unsigned int i)
@@ -488,7 +491,8 @@ static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
 	struct kvm_page_fault fault = {
 		.addr = gfn_to_gpa(b->start + i),
 		.is_tdp = true,
-		.prefetch = !boot_cpu_has(X86_FEATURE_HYPERVISOR),
+		.prefetch = kvmpv_vendor_tracks_accesses() &&
+			    !boot_cpu_has(X86_FEATURE_HYPERVISOR),
 		.nx_huge_page_workaround_enabled = true,
 		.max_level = KVM_MAX_HUGEPAGE_LEVEL,
 		.req_level = PG_LEVEL_4K,

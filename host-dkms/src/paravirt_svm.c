@@ -36,6 +36,11 @@ bool kvmpv_vendor_shadows(void)
 	return !npt_enabled;
 }
 
+bool kvmpv_vendor_tracks_accesses(void)
+{
+	return true;
+}
+
 int kvmpv_vendor_targets(const char **text)
 {
 	*text = "none";

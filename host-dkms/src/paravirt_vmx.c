@@ -57,6 +57,11 @@ static const char *const kvmpv_targets_text[] = {
 };
 
 /* KVM, Xen and Hyper-V tell their guests that there are 0. */
+bool kvmpv_vendor_tracks_accesses(void)
+{
+	return enable_ept_ad_bits;
+}
+
 int kvmpv_vendor_targets(const char **text)
 {
 	enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
