@@ -221,6 +221,7 @@ static bool kvmpv_watch(struct kvm_vcpu *vcpu)
 		p->mn.ops = &kvmpv_populate_notifier;
 		/* No memory, or a signal: at another fault, perhaps. */
 		if (!mmu_notifier_register(&p->mn, current->mm))
+			/* After what the notifier uses; for those who do not take the lock. */
 			smp_store_release(&p->watched, true);
 	}
 	mutex_unlock(&vm->lock);
@@ -573,7 +574,7 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	return mapped;
 }
 
-/* Memory that pages can be mapped of ahead: no slot of KVM's own, and nobody looks what is written to. */
+/* Memory of which pages may be mapped ahead: not KVM's own, and writes are not logged. */
 static bool kvmpv_slot_is_plain(const struct kvm_memory_slot *slot)
 {
 	return slot && slot->id < KVM_USER_MEM_SLOTS &&
@@ -581,7 +582,7 @@ static bool kvmpv_slot_is_plain(const struct kvm_memory_slot *slot)
 				KVM_MEM_LOG_DIRTY_PAGES | KVMPV_MEM_GUEST_MEMFD));
 }
 
-/* Not for nested guests or SMM, which have other tables and slots; nor where memory is encrypted. */
+/* Nested guests and SMM have other tables and slots; private memory has other rules. */
 static bool kvmpv_may_populate(struct kvm_vcpu *vcpu)
 {
 	return !is_guest_mode(vcpu) && !is_smm(vcpu) &&

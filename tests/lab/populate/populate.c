@@ -515,12 +515,24 @@ static void test_late(void)
 	end_vm(&vm);
 }
 
+/* How many, and which: @bitmap has a bit for each of PAGES. */
+static unsigned long dirty_pages(struct vm *vm, uint8_t *bitmap)
+{
+	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
+	unsigned long i, n = 0;
+
+	if (ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log))
+		die("KVM_GET_DIRTY_LOG");
+	for (i = 0; i < PAGES; i++)
+		n += bitmap[i / 8] >> i % 8 & 1;
+	return n;
+}
+
 static void test_dirty(void)
 {
 	static const char *const values[] = { "present", "64" };
 	uint8_t bitmap[PAGES / 8];
-	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
-	unsigned long i, v, n;
+	unsigned long v, n;
 	char text[100];
 	struct vm vm;
 	uint8_t *mem;
@@ -532,11 +544,7 @@ static void test_dirty(void)
 		vmm_writes(mem, PAGES / 2, 1);
 		guest_touches(&vm, WRITE, 5, 1, 1);
 		guest_touches(&vm, WRITE, PAGES - 1, 1, 1);
-		memset(bitmap, 0, sizeof(bitmap));
-		if (ioctl(vm.fd, KVM_GET_DIRTY_LOG, &log))
-			die("KVM_GET_DIRTY_LOG");
-		for (n = i = 0; i < PAGES; i++)
-			n += bitmap[i / 8] >> i % 8 & 1;
+		n = dirty_pages(&vm, bitmap);
 		snprintf(text, sizeof(text), "%s: of a slot with dirty logging two pages are dirty", values[v]);
 		check(n == 2 && bitmap[0] == 1 << 5, text, "%lu", n);
 		check(resident(mem, PAGES) == PAGES / 2 + 1, "and nothing was allocated", "%lu pages", resident(mem, PAGES));
@@ -545,10 +553,7 @@ static void test_dirty(void)
 		guest_touches(&vm, WRITE, 0, 1, 1);
 		set_slot(&vm, 1, TEST_GPA, mem, PAGES * PAGE, KVM_MEM_LOG_DIRTY_PAGES);
 		guest_touches(&vm, WRITE, 8, 16, 1);
-		if (ioctl(vm.fd, KVM_GET_DIRTY_LOG, &log))
-			die("KVM_GET_DIRTY_LOG");
-		for (n = i = 0; i < PAGES; i++)
-			n += bitmap[i / 8] >> i % 8 & 1;
+		n = dirty_pages(&vm, bitmap);
 		check(n == 16 && !bitmap[0] && bitmap[1] == 0xff && bitmap[2] == 0xff,
 		      "logged from now on: what is written to is dirty, and nothing else", "%lu", n);
 		end_vm(&vm);
@@ -784,8 +789,8 @@ static void test_swap(void)
 		vmm_writes(mem, PAGES, 1);
 		madvise(mem, PAGES * PAGE, MADV_PAGEOUT);
 		out = pages_with(mem, PAGES, 62);
-		snprintf(text, sizeof(text), "%s: one page is read, one swapped in", values[v]);
-		guest_touches(&vm, READ, 70, 1, 1);
+		snprintf(text, sizeof(text), "%s: one page is written to, one swapped in", values[v]);
+		guest_touches(&vm, WRITE, 70, 1, 1);
 		check(out > PAGES / 2 && pages_with(mem, PAGES, 62) >= out - 1, text, "%lu of %lu are out",
 		      pages_with(mem, PAGES, 62), out);
 		end_vm(&vm);
