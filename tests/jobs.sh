@@ -11,9 +11,8 @@ lab=$top/tests/lab/run
 EX_TEMPFAIL=75
 lab_out=$top/build/lab
 
-# The release besides the machine's own that hosts are tested with, in build/root13.
-debian13=trixie
-make_root13() { "$top/tests/setup/make-root" -s "$debian13" root13; }
+# shellcheck source-path=SCRIPTDIR source=setup/roots.sh
+. "$top/tests/setup/roots.sh"
 
 # The lines of tests/scenarios: name, seconds, pairs of series, arguments of tests/lab/run.
 scenarios() {
