@@ -33,7 +33,7 @@
 
 /* Here KVM decides by the VM, not by the root, whether MMIO of the host is mapped. */
 #define kvmpv_maps_host_mmio(sp)	((void)(sp), false)
-#define kvmpv_set_maps_host_mmio(sp)	do { } while (0)
+static inline void kvmpv_set_maps_host_mmio(struct kvm_mmu_page *sp) { }
 
 #else /* 7.2, 7.3 */
 
@@ -59,7 +59,7 @@
 #define kvmpv_is_legal_cr3(vcpu, cr3)	(!kvm_vcpu_is_illegal_gpa(vcpu, cr3))
 #define kvmpv_pcid_enabled(vcpu)				\
 	(!!kvm_read_cr4_bits(vcpu, X86_CR4_PCIDE))
-#define kvmpv_lam_bits(pgd)		0
+static inline u64 kvmpv_lam_bits(u64 pgd) { return 0; }
 
 /* Neither guest_memfd nor memory that is the guest's alone. */
 #define KVMPV_MEM_GUEST_MEMFD		0
@@ -135,11 +135,11 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 #define kvmpv_has_private_mem(kvm)	kvm_arch_has_private_mem(kvm)
 
 /* svm_vcpu_run() has traced it. */
-#define kvmpv_trace_fast_exit(vcpu)	do { } while (0)
+static inline void kvmpv_trace_fast_exit(struct kvm_vcpu *vcpu) { }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
 /* Counting an instruction is a request here, which does not sleep. */
-#define kvmpv_pmu_counts(vcpu)		false
+static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu) { return false; }
 #else
 #include "pmu.h"
 /*
