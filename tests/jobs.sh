@@ -19,10 +19,29 @@ scenarios() {
 	sed 's/#.*//; /^[[:space:]]*$/d' "$top/tests/scenarios"
 }
 
+# The oldest series that this Debian has.
+default_series=$("$top/guest-patches/tools/default-series")
+
+# pairs_here PAIR,...: pairs of series in tests/scenarios, with the oldest series that this Debian has where one names an older one.
+pairs_here() {
+	local pair host guest
+	for pair in ${1//,/ }; do
+		[ "$pair" != - ] || continue
+		host=$(series_here "${pair%/*}") guest=$(series_here "${pair#*/}")
+		echo "$host/$guest"
+	done | uniq
+}
+
+series_here() {
+	# No number: that of a package.
+	[ "$1" != deb ] || { echo deb; return; }
+	printf '%s\n' "$1" "$default_series" | sort -V | tail -n 1
+}
+
 # scenario_job NAME SECONDS HOST/GUEST ARGUMENT...: the line of a scenario in a list of jobs.
 scenario_job() {
 	local job=$1-${3/\//-} seconds=$2 host=${3%/*} kernel=$top/build/guest-${3#*/}/bzImage
-	job=${job%-6.1-6.1}
+	job=${job%-"$default_series-$default_series"}
 	[ "${3#*/}" != deb ] || kernel=$top/build/packaged/vmlinuz
 	shift 3
 	echo "$job $((seconds + 60)) env GUEST_KERNEL=$kernel $lab -t $seconds -k $host $* -o $lab_out/$job"

@@ -4,6 +4,8 @@
 : "${top:?}"
 
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/host-dkms/dkms.conf")
+series=$("$top/guest-patches/tools/default-series")
+guest=$top/build/guest-$series
 work=$(mktemp -d)
 cleanup() {
 	[ -z "${GNUPGHOME:-}" ] || gpgconf --kill all

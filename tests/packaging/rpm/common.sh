@@ -7,9 +7,9 @@ top=$(realpath "$(dirname "$0")/../../..")
 
 packages=$1
 newer=$version.1
-kernel=$(basename "$ROOT"/lib/modules/6.1.*-cloud-amd64)
+kernel=$(basename "$ROOT"/lib/modules/"$series".*-cloud-amd64)
 # Another flavour, of which only the headers are there.
-other=$(basename "$ROOT"/usr/src/linux-headers-6.1.*[0-9]-amd64 | sed 's/^linux-headers-//')
+other=$(basename "$ROOT"/usr/src/linux-headers-"$series".*[0-9]-amd64 | sed 's/^linux-headers-//')
 stock=/lib/modules/$kernel/kernel/arch/x86/kvm
 ours=/lib/modules/$kernel/updates/dkms
 
