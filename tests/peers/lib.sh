@@ -27,6 +27,7 @@ alike() {
 }
 
 # on_host LIST VALUE...: LIST (a file of /peers) in the emulated host with each VALUE of the parameter ept or npt, stock module and ours.
+# OURS: parameters of ours besides.
 on_host() {
 	host_list=$PEERS/$1
 	shift
@@ -35,11 +36,15 @@ on_host() {
 	echo 1 >/proc/sys/vm/overcommit_memory
 	for value; do
 		for kind in stock ours; do
-			kvm_load $kind "$PAGING=$value" || return
+			# shellcheck disable=SC2086 # words are meant
+			case $kind in
+			stock) kvm_load stock "$PAGING=$value" ;;
+			ours) kvm_load ours "$PAGING=$value" ${OURS:-} ;;
+			esac || return
 			$PEERS/runner "$host_list" "$RUN/$kind"
 			kvm_unload
 		done
-		alike "kvm $PAGING=$value" "$host_list" stock "$RUN/stock" ours "$RUN/ours"
+		alike "kvm $PAGING=$value${OURS:+ $OURS}" "$host_list" stock "$RUN/stock" ours "$RUN/ours"
 	done
 }
 

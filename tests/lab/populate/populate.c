@@ -581,11 +581,12 @@ static void *serve(void *argument)
 static void test_userfaultfd(void)
 {
 	static const char *const values[] = { "present", "64" };
+	uint8_t *source = anonymous(64), *mem;
 	unsigned long v;
 	pthread_t thread;
 	char text[100];
 	struct vm vm;
-	uint8_t *mem;
+	long mapped;
 	int fd;
 
 	for (v = 0; v < 2; v++) {
@@ -594,6 +595,9 @@ static void test_userfaultfd(void)
 		struct uffdio_api api = { .api = UFFD_API };
 		struct uffdio_register reg = {
 			.range = { .start = (uintptr_t)mem, .len = PAGES * PAGE }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+		};
+		struct uffdio_copy copy = {
+			.src = (uintptr_t)source, .dst = (uintptr_t)mem + 192 * PAGE, .len = 64 * PAGE,
 		};
 
 		fd = syscall(SYS_userfaultfd, O_CLOEXEC);
@@ -607,6 +611,13 @@ static void test_userfaultfd(void)
 		snprintf(text, sizeof(text), "%s: of memory with userfaultfd is asked for what the guest touches", values[v]);
 		check(asked == 10 && resident(mem, PAGES) == 10, text, "%ld asked for, %lu pages", asked,
 		      resident(mem, PAGES));
+		/* Pages that have come already. */
+		if (ioctl(fd, UFFDIO_COPY, &copy))
+			die("UFFDIO_COPY");
+		mapped = count("mapped");
+		guest_touches(&vm, WRITE, 200, 1, 1);
+		check(count("mapped") == mapped, "and what has come is mapped as the guest touches it", "%ld",
+		      count("mapped") - mapped);
 		pthread_cancel(thread);
 		pthread_join(thread, NULL);
 		close(fd);
