@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-# shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_MEM, run CLOCK and MEGABYTES
+# shellcheck shell=dash disable=SC2034,SC2016 # lib.sh reads GUEST_*, run CLOCK and MEGABYTES; the guest expands what is quoted
 # populate=, for hosts with EPT or NPT: what the pages around a fault are mapped of, and what is left alone, by a VMM
 # whose guest touches pages at its word (../populate/README.md); then a Linux guest in QEMU boots and writes to 96 MB.
-# TESTS: of that VMM. CONFIGS: of the Linux guest; the first is what the others are compared with. Either may be empty.
+# TESTS: of that VMM. CONFIGS: of the Linux guest; the first is what the others are compared with. MOVES: how a guest that
+# verifies its memory moves from one QEMU to another. Each may be empty.
 CLOCK="instructions"
 MEGABYTES="768"
 TESTS="parameter touch present read given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup races"
 CONFIGS="stock off present 64"
+MOVES="precopy postcopy"
 CGROUP=/run/cgroup
 HUGE=/sys/kernel/mm/transparent_hugepage/enabled
 GUEST_MEM=320
@@ -71,9 +73,47 @@ compared() {
 		"BEGIN { split(b, bb); split(x, xx); b = bb[c]; x = xx[c]; exit !($4) }"
 }
 
+# verifies NAME TEXT: two more rounds of what it does, with nothing wrong.
+verifies() {
+	check "$2: its memory is right" guest_sh "$1" 240 \
+		'n=$(($(wc -l </tmp/rounds) + 2)); i=0; while [ $(wc -l </tmp/rounds) -lt $n ] && [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done; [ $i -lt 400 ] && [ ! -e /tmp/bad ]'
+}
+
+# moves_by HOW FROM TO: with postcopy its memory follows when it runs there already; both sides have to know beforehand.
+moves_by() {
+	GUEST_QEMU=
+	if [ "$1" = postcopy ]; then
+		guest_tell "$2" 'migrate_set_capability postcopy-ram on'
+		GUEST_MIGRATE=migrate_start_postcopy
+		GUEST_QEMU="-global migration.x-postcopy-ram=on"
+	fi
+	check "$1: the guest moves" guest_move "$2" "$3" nopti kvm_paravirt=0
+	verifies "$3" "$1"
+}
+
+moving_guest() {
+	kvm_load ours "$PAGING=1" populate=64
+	GUEST_MEM=96
+	from=m0 hop=0
+	guest $from nopti kvm_paravirt=0 lab=serve
+	check "a guest that is to move is up" guest_expect $from 'G: ready' 120
+	guest_sh $from 60 \
+		'>/tmp/rounds; while :; do memsum 1 >/dev/null 2>&1 || >/tmp/bad; echo . >>/tmp/rounds; done &'
+	verifies $from "before it moves"
+	for how in $MOVES; do
+		hop=$((hop + 1))
+		moves_by "$how" "$from" m$hop
+		from=m$hop
+	done
+	read -r allocated </sys/kernel/debug/kvm_paravirt_host/populate_allocated
+	check "blocks were allocated for it ($allocated pages)" [ "$allocated" -gt 1000 ]
+	guest_kill "$from"
+	kvm_unload
+}
+
 [ -z "$TESTS" ] || vm_tests
+echo never >$HUGE
 if [ -n "$CONFIGS" ]; then
-	echo never >$HUGE
 	base=${CONFIGS%% *}
 	for config in $CONFIGS; do linux_guest "$config"; done
 	for config in $CONFIGS; do
@@ -96,4 +136,5 @@ if [ -n "$CONFIGS" ]; then
 		esac
 	done
 fi
+[ -z "$MOVES" ] || moving_guest
 dmesg_clean
