@@ -39,7 +39,9 @@
 #define KVMPV_HC_FLUSH_VCPUS	0x70760007
 /* (u64 gpa of an array of u64 linear addresses, u64 their number) -> 0 */
 #define KVMPV_HC_RELEASE	0x70760008
-#define KVMPV_HC_LAST		KVMPV_HC_RELEASE
+/* (u64 gpa of an array of struct kvmpv_page_range, u64 their number) -> pages mapped */
+#define KVMPV_HC_POPULATE	0x70760009
+#define KVMPV_HC_LAST		KVMPV_HC_POPULATE
 
 /* Feature bits of FEATURES word 0, features_offered and features_accepted. */
 #define KVMPV_F_CR3_CACHE	0x1	/* struct kvmpv_table */
@@ -48,6 +50,7 @@
 #define KVMPV_F_FLUSH_RANGE	0x8	/* FLUSH_RANGE */
 #define KVMPV_F_FLUSH_VCPUS	0x10	/* FLUSH_VCPUS */
 #define KVMPV_F_RELEASE		0x20	/* RELEASE */
+#define KVMPV_F_POPULATE	0x40	/* POPULATE */
 
 /* Flags of LOAD_CR3: the guest needs no flush of what it used with this cr3. */
 #define KVMPV_LOAD_CR3_NOFLUSH	0x1
@@ -64,7 +67,7 @@
 #define KVMPV_ENOENT		2	/* this vCPU is not registered */
 #define KVMPV_EIO		5	/* the CPU's CR3 targets do not work */
 #define KVMPV_ENXIO		6	/* the CPU has fewer than 4 CR3 targets */
-#define KVMPV_E2BIG		7	/* size is larger than a page */
+#define KVMPV_E2BIG		7	/* size is larger than a page, a list too long */
 #define KVMPV_ENOEXEC		8	/* the vCPU is not in long mode with paging */
 #define KVMPV_EAGAIN		11	/* the vCPU is in SMM */
 #define KVMPV_ENOMEM		12	/* the host is out of memory */
@@ -72,11 +75,11 @@
 #define KVMPV_EBUSY		16	/* the page has another use here already */
 #define KVMPV_EEXIST		17	/* the vCPU is registered already */
 #define KVMPV_EXDEV		18	/* the host runs on Hyper-V (eVMCS) */
-#define KVMPV_ENODEV		19	/* the host uses EPT or NPT */
+#define KVMPV_ENODEV		19	/* the host uses EPT or NPT; POPULATE: it does not */
 #define KVMPV_EINVAL		22	/* misaligned page, undefined flag, bad cr3 */
 #define KVMPV_ENOSPC		28	/* size is smaller than the structure */
 #define KVMPV_EROFS		30	/* the page is read-only */
-#define KVMPV_ERANGE		34	/* a restart window is not well-formed */
+#define KVMPV_ERANGE		34	/* a restart window, a range of pages is not well-formed */
 #define KVMPV_ELOOP		40	/* nested virtualization is in use */
 #define KVMPV_ENODATA		61	/* features_accepted has nothing to register for */
 #define KVMPV_EPROTO		71	/* guest version 0 */
@@ -92,6 +95,10 @@
 
 /* Linear addresses in one RELEASE, at most */
 #define KVMPV_RELEASE_MAX	64
+
+/* Ranges in one POPULATE, and pages in all of them together, at most */
+#define KVMPV_POPULATE_RANGES	32
+#define KVMPV_POPULATE_PAGES	512
 
 /*
  * A registered guest has this bit clear in every CR3 value that it loads; the
@@ -162,6 +169,12 @@ struct kvmpv_flush_vcpus {
 	__u64 pages;			/* 0: no range */
 	__u64 stride_shift;
 	__u64 vcpu_mask[64];		/* bit n: the vCPU with APIC ID n */
+};
+
+/* Element of the argument of POPULATE: 8-byte aligned, all within one page. */
+struct kvmpv_page_range {
+	__u64 gpa;			/* of the first page, page-aligned */
+	__u64 pages;			/* of 4096 bytes, at least 1 */
 };
 
 #endif /* !__ASSEMBLY__ && !__ASSEMBLER__ */

@@ -33,7 +33,7 @@ DEFINE_PER_CPU(u64 [KVMPV_NR_STATS], kvmpv_stats);
 
 /* Bits of the module parameter and of FEATURES that this version implements. */
 #define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 |		\
-			 KVMPV_F_FLUSHES | KVMPV_F_RELEASE)
+			 KVMPV_F_FLUSHES | KVMPV_F_RELEASE | KVMPV_F_POPULATE)
 
 /*
  * paravirt=: 0 switches everything off, then the module behaves like the stock
@@ -47,6 +47,7 @@ static const struct {
 	{ "load-cr3",	KVMPV_F_LOAD_CR3 },
 	{ "flush",	KVMPV_F_FLUSHES },
 	{ "release",	KVMPV_F_RELEASE },
+	{ "populate",	KVMPV_F_POPULATE },
 };
 
 static unsigned long kvmpv_allowed = KVMPV_F_ALL;
@@ -71,7 +72,7 @@ static int kvmpv_param_set(const char *val, const struct kernel_param *kp)
 			if (!strcmp(word, kvmpv_names[i].name))
 				break;
 		if (i == ARRAY_SIZE(kvmpv_names)) {
-			pr_err("%s: paravirt=: '%s' is neither 0, 1 nor one of cr3-cache, load-cr3, flush, release\n",
+			pr_err("%s: paravirt=: '%s' is neither 0, 1 nor one of cr3-cache, load-cr3, flush, release, populate\n",
 			       THIS_MODULE->name, word);
 			kfree(list);
 			return -EINVAL;
@@ -116,7 +117,7 @@ static const struct kernel_param_ops kvmpv_param_ops = {
 
 module_param_cb(paravirt, &kvmpv_param_ops, NULL, 0444);
 MODULE_PARM_DESC(paravirt,
-		 "0, 1 (default) or a list of cr3-cache,load-cr3,flush,release: what guests are offered");
+		 "0, 1 (default) or a list of cr3-cache,load-cr3,flush,release,populate: what guests are offered");
 
 /* Refusals by reason; the order of the debugfs files and counters. */
 static const struct {
@@ -172,7 +173,8 @@ static unsigned long kvmpv_offered_most(void)
 	const char *text;
 
 	if (!kvmpv_vendor_shadows())
-		return 0;
+		return kvmpv_populate_offered() ?
+		       kvmpv_allowed & KVMPV_F_POPULATE : 0;
 	bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE | KVMPV_F_LOAD_CR3;
 	if (!kvmpv_vendor_targets(&text))
 		bits |= KVMPV_F_CR3_CACHE;
@@ -189,16 +191,25 @@ static unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
 	return bits;
 }
 
-/* RAM that the host may write: a page of a slot that userspace made. */
-static int kvmpv_check_ram(struct kvm_vcpu *vcpu, gpa_t gpa)
+/**
+ * kvmpv_check_slot() - is it RAM that the host may write?
+ * @slot: what gfn_to_memslot() has found, or NULL
+ *
+ * Context: SRCU held.
+ * Return: 0 if it is of a slot that userspace made, -KVMPV_EFAULT, -KVMPV_EROFS.
+ */
+int kvmpv_check_slot(const struct kvm_memory_slot *slot)
 {
-	struct kvm_memory_slot *slot = gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa));
-
 	/* As kvm_is_visible_memslot(): the slots behind are KVM's own. */
 	if (!slot || slot->id >= KVM_USER_MEM_SLOTS ||
 	    (slot->flags & KVM_MEMSLOT_INVALID))
 		return -KVMPV_EFAULT;
 	return slot->flags & KVM_MEM_READONLY ? -KVMPV_EROFS : 0;
+}
+
+static int kvmpv_check_ram(struct kvm_vcpu *vcpu, gpa_t gpa)
+{
+	return kvmpv_check_slot(gfn_to_memslot(vcpu->kvm, gpa_to_gfn(gpa)));
 }
 
 /**
@@ -592,16 +603,29 @@ static bool kvmpv_foreign_hypercalls(struct kvm_vcpu *vcpu)
 	       kvm_hv_hypercall_enabled(vcpu);
 }
 
+/* The feature that a call which needs no registration belongs to. */
+static unsigned long kvmpv_feature_of(u32 nr)
+{
+	switch (nr) {
+	case KVMPV_HC_RELEASE:
+		return KVMPV_F_RELEASE;
+	case KVMPV_HC_POPULATE:
+		return kvmpv_populate_offered() ? KVMPV_F_POPULATE : 0;
+	default:
+		return KVMPV_F_FLUSHES;
+	}
+}
+
 /* Calls that need no registration. @last: last byte of the address space */
 static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 					const u64 *a, u64 last)
 {
 	long r;
 
-	if (!(kvmpv_allowed & (nr == KVMPV_HC_RELEASE ? KVMPV_F_RELEASE :
-							KVMPV_F_FLUSHES)))
+	if (!(kvmpv_allowed & kvmpv_feature_of(nr)))
 		return -KVMPV_ENOSYS;
-	if (!kvmpv_vendor_shadows())
+	/* POPULATE is for hosts with EPT or NPT, the others for those without. */
+	if (kvmpv_vendor_shadows() == (nr == KVMPV_HC_POPULATE))
 		return -KVMPV_ENODEV;
 	switch (nr) {
 	case KVMPV_HC_FLUSH:
@@ -613,11 +637,14 @@ static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 	case KVMPV_HC_FLUSH_VCPUS:
 		r = kvmpv_flush_vcpus(vcpu, a[0], last);
 		break;
-	default:
+	case KVMPV_HC_RELEASE:
 		r = kvmpv_release(vcpu, a[0], a[1]);
 		break;
+	default:
+		r = kvmpv_populate(vcpu, a[0], a[1]);
+		break;
 	}
-	if (!r) {
+	if (r >= 0) {
 		/* The number is the guest's, also while the CPU speculates. */
 		nr = array_index_nospec(nr - KVMPV_HC_FLUSH,
 					KVMPV_HC_LAST - KVMPV_HC_FLUSH + 1);
@@ -648,6 +675,7 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
 	case KVMPV_HC_FLUSH_RANGE:
 	case KVMPV_HC_FLUSH_VCPUS:
 	case KVMPV_HC_RELEASE:
+	case KVMPV_HC_POPULATE:
 		return kvmpv_dispatch_unregistered(vcpu, nr, a, last);
 	default:
 		return -KVMPV_ENOSYS;
@@ -827,6 +855,8 @@ void __init kvmpv_module_init(void)
 	kvmpv_stat_file("flush_vcpus", KVMPV_STAT_FLUSH_VCPUS);
 	kvmpv_stat_file("flush_kicks", KVMPV_STAT_FLUSH_KICKS);
 	kvmpv_stat_file("release", KVMPV_STAT_RELEASE);
+	kvmpv_stat_file("populate", KVMPV_STAT_POPULATE);
+	kvmpv_stat_file("populate_pages", KVMPV_STAT_POPULATE_PAGES);
 	kvmpv_stat_file("kernel_fills", KVMPV_STAT_KERNEL_FILLS);
 	kvmpv_stat_file("populate_faults", KVMPV_STAT_POPULATE_FAULTS);
 	kvmpv_stat_file("populate_mapped", KVMPV_STAT_POPULATE_MAPPED);

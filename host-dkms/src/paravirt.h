@@ -104,6 +104,8 @@ enum kvmpv_stat {
 	KVMPV_STAT_FLUSH_VCPUS,
 	KVMPV_STAT_FLUSH_KICKS,
 	KVMPV_STAT_RELEASE,
+	KVMPV_STAT_POPULATE,
+	KVMPV_STAT_POPULATE_PAGES,
 	KVMPV_STAT_KERNEL_FILLS,
 	KVMPV_STAT_POPULATE_FAULTS,
 	KVMPV_STAT_POPULATE_MAPPED,
@@ -116,6 +118,7 @@ enum kvmpv_stat {
 
 DECLARE_PER_CPU(u64 [KVMPV_NR_STATS], kvmpv_stats);
 #define kvmpv_count(stat)	this_cpu_inc(kvmpv_stats[stat])
+#define kvmpv_count_more(stat, n)	this_cpu_add(kvmpv_stats[stat], n)
 
 /* Off until a vCPU registers, so that all others run the stock path. */
 extern struct static_key_false_deferred kvmpv_used;
@@ -144,6 +147,7 @@ int kvmpv_list_names(char *buf, unsigned long bits);
 int kvmpv_hypercall(struct kvm_vcpu *vcpu);
 bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush);
 void kvmpv_fast_called(struct kvm_vcpu *vcpu);
+int kvmpv_check_slot(const struct kvm_memory_slot *slot);
 int kvmpv_read_buffer(struct kvm_vcpu *vcpu, u64 gpa, void *to, size_t size);
 void kvmpv_unregister(struct kvm_vcpu *vcpu);
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu);
@@ -191,6 +195,10 @@ static __always_inline int kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa,
 		return __kvmpv_page_fault(vcpu, gpa, error_code, insn, insn_len);
 	return kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
 }
+
+/* paravirt_populate_call.c */
+bool kvmpv_populate_offered(void);
+int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 
 /* paravirt_vcpus.c */
 void kvmpv_called(struct kvm_vcpu *vcpu);

@@ -535,6 +535,49 @@ int kvmpv_check_release(u64 gpa, u64 nr)
 }
 
 /**
+ * kvmpv_check_populate() - the arguments of POPULATE
+ * @gpa: guest physical address of an array of struct kvmpv_page_range
+ * @nr: its length
+ *
+ * Return: 0, -KVMPV_E2BIG or -KVMPV_EINVAL.
+ */
+int kvmpv_check_populate(u64 gpa, u64 nr)
+{
+	if (!nr)
+		return -KVMPV_EINVAL;
+	if (nr > KVMPV_POPULATE_RANGES)
+		return -KVMPV_E2BIG;
+	return check_buffer(gpa, nr * sizeof(struct kvmpv_page_range));
+}
+
+/**
+ * kvmpv_check_page_ranges() - what POPULATE points to
+ * @range: a copy
+ * @nr: its length, checked
+ *
+ * What is not well-formed in itself. Whether there is memory is KVM's to say.
+ *
+ * Return: 0, -KVMPV_EINVAL, -KVMPV_ERANGE or -KVMPV_E2BIG.
+ */
+int kvmpv_check_page_ranges(const struct kvmpv_page_range *range, u64 nr)
+{
+	u64 i, left = KVMPV_POPULATE_PAGES;
+
+	for (i = 0; i < nr; i++) {
+		if (range[i].gpa % KVMPV_PAGE_SIZE)
+			return -KVMPV_EINVAL;
+		/* The number of the first page that does not exist: 2^52. */
+		if (!range[i].pages ||
+		    range[i].pages > (1ull << 52) - range[i].gpa / KVMPV_PAGE_SIZE)
+			return -KVMPV_ERANGE;
+		if (range[i].pages > left)
+			return -KVMPV_E2BIG;
+		left -= range[i].pages;
+	}
+	return 0;
+}
+
+/**
  * kvmpv_check_scope() - what FLUSH is to flush
  * @scope: KVMPV_FLUSH_*
  *

@@ -149,6 +149,8 @@ static inline bool kvmpv_near_window(const struct kvmpv_windows *win, u64 rip)
 
 int kvmpv_check_load_cr3(u64 cr3, u64 flags);
 int kvmpv_check_release(u64 gpa, u64 nr);
+int kvmpv_check_populate(u64 gpa, u64 nr);
+int kvmpv_check_page_ranges(const struct kvmpv_page_range *range, u64 nr);
 int kvmpv_check_scope(u64 scope);
 int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last);
 int kvmpv_check_flush_gpa(u64 gpa);

@@ -76,11 +76,12 @@ static void kvmpv_show_vcpu(struct seq_file *m, struct kvm_vcpu *vcpu)
 			   READ_ONCE(p->publishes), READ_ONCE(p->switches),
 			   READ_ONCE(p->restarts), READ_ONCE(p->load_cr3[true]),
 			   READ_ONCE(p->load_cr3[false]));
-	seq_printf(m, " flush %llu flush_range %llu flush_vcpus %llu release %llu\n",
+	seq_printf(m, " flush %llu flush_range %llu flush_vcpus %llu release %llu populate %llu\n",
 		   READ_ONCE(calls[KVMPV_HC_FLUSH - KVMPV_HC_FLUSH]),
 		   READ_ONCE(calls[KVMPV_HC_FLUSH_RANGE - KVMPV_HC_FLUSH]),
 		   READ_ONCE(calls[KVMPV_HC_FLUSH_VCPUS - KVMPV_HC_FLUSH]),
-		   READ_ONCE(calls[KVMPV_HC_RELEASE - KVMPV_HC_FLUSH]));
+		   READ_ONCE(calls[KVMPV_HC_RELEASE - KVMPV_HC_FLUSH]),
+		   READ_ONCE(calls[KVMPV_HC_POPULATE - KVMPV_HC_FLUSH]));
 }
 
 static void *kvmpv_vcpus_start(struct seq_file *m, loff_t *pos)

@@ -500,14 +500,17 @@ static void flushes(void)
 	}
 }
 
-/* LOAD_CR3, RELEASE, the mask of FLUSH_VCPUS, and what it asks of others. */
+/* LOAD_CR3, RELEASE, POPULATE, the mask of FLUSH_VCPUS, and what it asks of others. */
 static void other_calls(void)
 {
 	u64 cr3 = next_edge(), flags = next_edge(), gpa = next_edge() + 16 * next(), nr = next(), i;
 	bool all = false, right, bit;
 	struct kvmpv_flush_vcpus desc;
 	struct kvmpv_flushes todo;
+	struct kvmpv_page_range range[32];
 	u32 id = next_edge();
+	u64 pages = 0;
+	int wrong = 0;
 
 	/* In range, most of the time. */
 	cr3 ^= next() & 1 ? next_edge() : 0;
@@ -523,6 +526,27 @@ static void other_calls(void)
 	for (i = 0; right && i < nr; i++)
 		right = (gpa + 8 * i) / 4096 == gpa / 4096 && gpa + 8 * i >= gpa;
 	require(kvmpv_check_release(gpa, nr) == (right ? 0 : -22));
+
+	right = gpa % 8 == 0 && nr > 0;
+	for (i = 0; right && i < nr && nr <= 32; i++)
+		right = (gpa + 16 * i + 15) / 4096 == gpa / 4096 && gpa + 16 * i >= gpa;
+	require(kvmpv_check_populate(gpa, nr) == (nr > 32 ? -7 : right ? 0 : -22));
+
+	nr %= 33;
+	for (i = 0; i < nr; i++) {
+		range[i].gpa = next() & 3 ? next() * 4096ull : next_edge();
+		range[i].pages = next() & 7 ? next() % 24 : next_edge();
+		/* 128 bits: nothing is lost. */
+		if (!wrong && range[i].gpa % 4096)
+			wrong = -22;
+		if (!wrong && (!range[i].pages ||
+			       range[i].gpa + (unsigned __int128)range[i].pages * 4096 >
+			       (unsigned __int128)1 << 64))
+			wrong = -34;
+		if (!wrong && (range[i].pages > 512 || (pages += range[i].pages) > 512))
+			wrong = -7;
+	}
+	require(kvmpv_check_page_ranges(range, nr) == wrong);
 
 	memset(&desc, next() & 1 ? 0xff : 0, sizeof(desc));
 	for (i = next() % 4; i; i--)

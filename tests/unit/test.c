@@ -957,6 +957,68 @@ static void release(void)
 	check_eq(kvmpv_check_release(0, ~0ull), -KVMPV_EINVAL);
 }
 
+static void populate(void)
+{
+	u64 gpa, nr;
+
+	for (gpa = 0; gpa < 2 * 4096; gpa++)
+		for (nr = 0; nr < 40; nr++)
+			check_eq(kvmpv_check_populate(gpa, nr),
+				 nr > 32 ? -KVMPV_E2BIG :
+				 gpa % 8 || nr < 1 || gpa % 4096 + 16 * nr > 4096 ?
+				 -KVMPV_EINVAL : 0);
+	check_eq(kvmpv_check_populate(0 - 512ull, 32), 0);
+	check_eq(kvmpv_check_populate(0 - 504ull, 32), -KVMPV_EINVAL);
+	check_eq(kvmpv_check_populate(0, 1ull << 32 | 1), -KVMPV_E2BIG);
+	check_eq(kvmpv_check_populate(0, 1ull << 60), -KVMPV_E2BIG);
+	check_eq(kvmpv_check_populate(1, ~0ull), -KVMPV_E2BIG);
+}
+
+static int page_range(u64 gpa, u64 pages)
+{
+	struct kvmpv_page_range range = { gpa, pages };
+
+	return kvmpv_check_page_ranges(&range, 1);
+}
+
+static void page_ranges(void)
+{
+	struct kvmpv_page_range range[33];
+	unsigned int i;
+
+	check_eq(page_range(0, 1), 0);
+	check_eq(page_range(0, 512), 0);
+	check_eq(page_range(0, 513), -KVMPV_E2BIG);
+	check_eq(page_range(0, 1ull << 32 | 1), -KVMPV_E2BIG);
+	check_eq(page_range(0, 0), -KVMPV_ERANGE);
+	for (i = 1; i < 4096; i++)
+		check_eq(page_range(0x1000 + i, 1), -KVMPV_EINVAL);
+	/* the last page that an address can have, and one more */
+	check_eq(page_range(0 - 4096ull, 1), 0);
+	check_eq(page_range(0 - 4096ull, 2), -KVMPV_ERANGE);
+	check_eq(page_range(0 - 512 * 4096ull, 512), 0);
+	check_eq(page_range(0 - 511 * 4096ull, 512), -KVMPV_ERANGE);
+	/* as many that 4096 times as many is 0, or little */
+	check_eq(page_range(0, 1ull << 52), -KVMPV_E2BIG);
+	check_eq(page_range(0x1000, 1ull << 52), -KVMPV_ERANGE);
+	check_eq(page_range(0x1000, ~0ull), -KVMPV_ERANGE);
+
+	/* 512 of all together, wherever they are; behind the last one it does not matter */
+	for (i = 0; i < 33; i++)
+		range[i] = (struct kvmpv_page_range){ i % 3 * 0x100000, 16 };
+	range[32].gpa = 1;
+	check_eq(kvmpv_check_page_ranges(range, 32), 0);
+	check_eq(kvmpv_check_page_ranges(range, 33), -KVMPV_EINVAL);
+	range[31].pages = 17;
+	check_eq(kvmpv_check_page_ranges(range, 32), -KVMPV_E2BIG);
+	range[31].pages = 0;
+	check_eq(kvmpv_check_page_ranges(range, 32), -KVMPV_ERANGE);
+	check_eq(kvmpv_check_page_ranges(range, 31), 0);
+	/* the first that is wrong */
+	range[1].gpa = 0x1008;
+	check_eq(kvmpv_check_page_ranges(range, 32), -KVMPV_EINVAL);
+}
+
 static int flush_desc(u64 scope, u64 va, u64 pages, u64 shift, u64 last)
 {
 	struct kvmpv_flush_vcpus desc;
@@ -1172,6 +1234,8 @@ static const struct {
 	{ "flush: descriptor aligned, in one page", flush_gpa },
 	{ "flush: descriptor's fields", flush_descriptor },
 	{ "release: 1 to 64 addresses in one page", release },
+	{ "populate: 1 to 32 ranges in one page", populate },
+	{ "populate: 512 pages that there can be", page_ranges },
 	{ "flush: 64 pages, then all", flushes_pages },
 	{ "flush: 4 ranges, then all", flushes_ranges },
 	{ "flush: what others are asked for", flushes_of_others },

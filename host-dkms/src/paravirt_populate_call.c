@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * kvm-paravirt, host side: POPULATE, by which a guest names the pages that it is
+ * about to use, on hosts with EPT or NPT. Each page that is not mapped would be an
+ * exit when it is touched; here up to 512 are one.
+ *
+ * What the call does is what these exits would do (kvmpv_populate_range()), so a
+ * guest gets no memory by it that it could not get by touching it.
+ */
+#include <linux/minmax.h>
+#include <linux/nospec.h>
+#include <linux/sched/signal.h>
+
+#include "paravirt.h"
+
+/*
+ * RAM that the guest may write, all of it? Slots that adjoin are one piece of
+ * memory to a guest. Userspace may remove one meanwhile, or afterwards:
+ * kvmpv_populate_range() looks at them again.
+ */
+static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
+{
+	struct kvm_memory_slot *slot;
+	u64 nr;
+	int r;
+
+	while (pages) {
+		slot = gfn_to_memslot(vcpu->kvm, gfn);
+		r = kvmpv_check_slot(slot);
+		if (r)
+			return r;
+		nr = min_t(u64, pages, slot->base_gfn + slot->npages - gfn);
+		gfn += nr;
+		pages -= nr;
+	}
+	return 0;
+}
+
+/**
+ * kvmpv_populate() - POPULATE
+ * @vcpu: the vCPU
+ * @gpa: of an array of struct kvmpv_page_range; read once
+ * @nr: how many
+ *
+ * Nothing is done if any of the ranges is refused. Pages that cannot be mapped now
+ * are left out. A signal ends the call, and so does another task that waits for
+ * this CPU: the rest is done when the guest gets there.
+ *
+ * Context: exit handler, sleepable, SRCU held. EPT or NPT is on.
+ * Return: how many pages were mapped, 0 to KVMPV_POPULATE_PAGES; or -KVMPV_EAGAIN,
+ * -KVMPV_EINVAL, -KVMPV_E2BIG, -KVMPV_ERANGE, -KVMPV_EFAULT or -KVMPV_EROFS.
+ */
+int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
+{
+	struct kvmpv_page_range range[KVMPV_POPULATE_RANGES];
+	unsigned int i, mapped = 0;
+	int r;
+
+	/* It has other memory, and other memory slots. */
+	if (is_smm(vcpu))
+		return -KVMPV_EAGAIN;
+	r = kvmpv_check_populate(gpa, nr);
+	/* A copy to the stack, as long as the guest says: also while the CPU speculates. */
+	nr = array_index_nospec(nr, KVMPV_POPULATE_RANGES + 1);
+	if (!r)
+		r = kvmpv_read_buffer(vcpu, gpa, range, nr * sizeof(*range));
+	if (!r)
+		r = kvmpv_check_page_ranges(range, nr);
+	for (i = 0; !r && i < nr; i++)
+		r = kvmpv_check_ram_range(vcpu, gpa_to_gfn(range[i].gpa),
+					  range[i].pages);
+	if (r)
+		return r;
+
+	for (i = 0; i < nr && !signal_pending(current) && !need_resched(); i++) {
+		r = kvmpv_populate_range(vcpu, gpa_to_gfn(range[i].gpa),
+					 range[i].pages, true);
+		/* Userspace has taken the slot away meanwhile. */
+		if (r < 0)
+			break;
+		mapped += r;
+	}
+	kvmpv_count(KVMPV_STAT_POPULATE);
+	kvmpv_count_more(KVMPV_STAT_POPULATE_PAGES, mapped);
+	return mapped;
+}
