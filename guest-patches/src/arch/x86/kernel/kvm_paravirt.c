@@ -28,6 +28,7 @@
 unsigned int kvmpv_host_version __ro_after_init;
 unsigned long kvmpv_offered __ro_after_init;
 unsigned long kvmpv_used __ro_after_init;
+DEFINE_PER_CPU(struct kvmpv_populate_counters, kvmpv_populate_counters);
 const char *kvmpv_reason __ro_after_init = "kvm_paravirt= is not given";
 
 /* The ABI's errors are Linux's, so that %pe knows their names. */
@@ -53,6 +54,7 @@ enum kvmpv_part {
 	KVMPV_PART_PTI,
 	KVMPV_PART_IODELAY,
 	KVMPV_PART_PIC,
+	KVMPV_PART_POPULATE,
 	KVMPV_NR_PARTS
 };
 
@@ -66,6 +68,7 @@ static const char * const kvmpv_words[KVMPV_NR_PARTS] __initconst = {
 	[KVMPV_PART_PTI]	= "pti",
 	[KVMPV_PART_IODELAY]	= "iodelay",
 	[KVMPV_PART_PIC]	= "pic",
+	[KVMPV_PART_POPULATE]	= "populate",
 };
 
 static bool kvmpv_given __initdata;
@@ -95,7 +98,7 @@ static int __init kvmpv_setup(char *val)
 		if (part >= 0)
 			kvmpv_wanted |= BIT(part);
 		else
-			pr_warn("kvm_paravirt=: '%s' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,fault,pti,iodelay,pic\n",
+			pr_warn("kvm_paravirt=: '%s' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,fault,pti,iodelay,pic,populate\n",
 				word);
 	}
 	return 0;
@@ -134,13 +137,19 @@ static bool __init kvmpv_tlb_possible(void)
 	       boot_cpu_has(X86_FEATURE_PGE);
 }
 
+/* Offered by hosts that do not shadow page tables, which offer nothing else. */
+static bool __init kvmpv_host_shadows(void)
+{
+	return kvmpv_offered & ~(unsigned long)KVMPV_F_POPULATE;
+}
+
 /* The one line that says what is in use, and if the cache is not, why. */
 static void __init kvmpv_announce(void)
 {
 	char others[64];
 	const char *end;
 
-	snprintf(others, sizeof(others), "%s%s%s%s%s%s%s%s",
+	snprintf(others, sizeof(others), "%s%s%s%s%s%s%s%s%s",
 		 kvmpv_used & KVMPV_F_TLB ? " tlb-flush" : "",
 		 kvmpv_used & KVMPV_F_RELEASE ? " release" : "",
 		 kvmpv_keep_used ? " keep" : "",
@@ -148,7 +157,8 @@ static void __init kvmpv_announce(void)
 		 kvmpv_fault_used ? " fault" : "",
 		 kvmpv_pti_cr3_used ? " pti-cr3" : kvmpv_pti_used ? " pti" : "",
 		 kvmpv_iodelay_used ? " io-delay" : "",
-		 kvmpv_pic_used ? " pic" : "");
+		 kvmpv_pic_used ? " pic" : "",
+		 kvmpv_used & KVMPV_F_POPULATE ? " populate" : "");
 	/* A reason may be of several words. */
 	end = *others ? ";" : "";
 
@@ -259,7 +269,9 @@ void __init kvmpv_guest_init(void)
 	kvmpv_host_version = version;
 	offered = kvmpv_hypercall2(KVMPV_HC_FEATURES, 0, 0);
 	kvmpv_offered = offered > 0 ? offered : 0;
-	if (kvmpv_offered)
+	if (kvmpv_want(KVMPV_PART_POPULATE))
+		kvmpv_used |= kvmpv_offered & KVMPV_F_POPULATE;
+	if (kvmpv_host_shadows())
 		kvmpv_pti_init();
 	if (kvmpv_tlb_possible()) {
 		kvmpv_used |= KVMPV_F_TLB;
@@ -276,14 +288,14 @@ void __init kvmpv_guest_init(void)
 		kvmpv_used |= KVMPV_F_RELEASE;
 		kvmpv_mm_init();
 	}
-	if (kvmpv_offered) {
+	if (kvmpv_host_shadows()) {
 		kvmpv_keep_wanted();
 		kvmpv_fault_wanted();
 	}
 	kvmpv_reason = kvmpv_why_no_cr3();
 	if (!kvmpv_reason)
 		kvmpv_used |= kvmpv_offered & KVMPV_F_CR3;
-	if (kvmpv_used)
+	if (kvmpv_used & ~KVMPV_F_POPULATE)
 		kvmpv_no_broadcast_flush();
 	if (kvmpv_reason)
 		kvmpv_announce();

@@ -211,6 +211,9 @@ KVMPV_COUNTER(tlb_range, kvmpv_tlb_counters);
 KVMPV_COUNTER(tlb_all, kvmpv_tlb_counters);
 KVMPV_COUNTER(tlb_vcpus, kvmpv_tlb_counters);
 KVMPV_COUNTER(tlb_refused, kvmpv_tlb_counters);
+KVMPV_COUNTER(populate, kvmpv_populate_counters);
+KVMPV_COUNTER(populate_pages, kvmpv_populate_counters);
+KVMPV_COUNTER(populate_refused, kvmpv_populate_counters);
 
 static int __init kvmpv_state_init(void)
 {
@@ -229,6 +232,9 @@ static int __init kvmpv_state_init(void)
 	debugfs_create_file("tlb_all", 0444, dir, NULL, &tlb_all_fops);
 	debugfs_create_file("tlb_vcpus", 0444, dir, NULL, &tlb_vcpus_fops);
 	debugfs_create_file("tlb_refused", 0444, dir, NULL, &tlb_refused_fops);
+	debugfs_create_file("populate", 0444, dir, NULL, &populate_fops);
+	debugfs_create_file("populate_pages", 0444, dir, NULL, &populate_pages_fops);
+	debugfs_create_file("populate_refused", 0444, dir, NULL, &populate_refused_fops);
 	return 0;
 }
 late_initcall(kvmpv_state_init);

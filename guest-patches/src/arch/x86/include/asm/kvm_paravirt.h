@@ -23,6 +23,14 @@ struct kvmpv_tlb_counters {
 
 DECLARE_PER_CPU(struct kvmpv_tlb_counters, kvmpv_tlb_counters);
 
+struct kvmpv_populate_counters {
+	u64 populate;		/* POPULATE */
+	u64 populate_pages;	/* pages that the host has done by it */
+	u64 populate_refused;	/* calls that the host refused */
+};
+
+DECLARE_PER_CPU(struct kvmpv_populate_counters, kvmpv_populate_counters);
+
 /* A host that refused is asked again at most this often. */
 #define KVMPV_RETRY	(HZ / 2)
 
@@ -107,6 +115,7 @@ void kvmpv_pic_crash(void);
 
 void kvmpv_init_platform(void);
 void kvmpv_guest_init(void);
+void kvmpv_populate_init(void);
 void kvmpv_guest_cpu_init(void);
 void kvmpv_guest_cpu_offline(void);
 
@@ -172,6 +181,7 @@ static inline bool kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end
 static inline void kvmpv_pic_crash(void) { }
 static inline void kvmpv_init_platform(void) { }
 static inline void kvmpv_guest_init(void) { }
+static inline void kvmpv_populate_init(void) { }
 static inline void kvmpv_guest_cpu_init(void) { }
 static inline void kvmpv_guest_cpu_offline(void) { }
 
