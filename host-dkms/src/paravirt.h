@@ -178,6 +178,7 @@ u64 *kvmpv_spt(u64 spte);
 
 void kvmpv_populate_init(struct kvmpv_populate *p);
 void kvmpv_populate_destroy(struct kvmpv_populate *p);
+bool kvmpv_populate_offered(void);
 int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages,
 			 bool allocate);
 int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
@@ -197,7 +198,6 @@ static __always_inline int kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa,
 }
 
 /* paravirt_populate_call.c */
-bool kvmpv_populate_offered(void);
 int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 
 /* paravirt_vcpus.c */

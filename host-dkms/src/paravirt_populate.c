@@ -27,9 +27,13 @@
 #include "paravirt.h"
 #include "paravirt_compat.h"
 
-/* Values of kvmpv_populate_mode besides the size of a block in pages, which is 2 or more. */
+/*
+ * Values of kvmpv_populate_mode besides the size of a block in pages, which is 2 or
+ * more. A block of one page is what KVM maps anyway: only what guests ask for.
+ */
 #define KVMPV_POPULATE_OFF	0
-#define KVMPV_POPULATE_PRESENT	1
+#define KVMPV_POPULATE_ASKED	1
+#define KVMPV_POPULATE_PRESENT	(KVMPV_TABLE_PAGES + 1)
 /* Around a fault, with "present". */
 #define KVMPV_PRESENT_PAGES	64
 /* After so many looks in vain only one fault of 2^n is followed. */
@@ -42,6 +46,13 @@
 DEFINE_STATIC_KEY_FALSE(kvmpv_populates);
 
 static unsigned int kvmpv_populate_mode;
+
+/* Is more allocated around a fault than it needs? */
+static bool kvmpv_is_block(unsigned int mode)
+{
+	return mode > KVMPV_POPULATE_ASKED && mode != KVMPV_POPULATE_PRESENT;
+}
+
 /* Of the time since which the parameter has been a block; see kvmpv_watch(). */
 static unsigned int kvmpv_populate_epoch = 1;
 
@@ -52,14 +63,13 @@ static int kvmpv_populate_set(const char *val, const struct kernel_param *kp)
 	if (sysfs_streq(val, "present"))
 		mode = KVMPV_POPULATE_PRESENT;
 	else if (kstrtouint(val, 10, &mode) ||
-		 (mode && (mode < 2 || mode > KVMPV_TABLE_PAGES ||
-			   !is_power_of_2(mode))))
+		 (mode && (mode > KVMPV_TABLE_PAGES || !is_power_of_2(mode))))
 		return -EINVAL;
 
-	if (mode <= KVMPV_POPULATE_PRESENT)
+	if (!kvmpv_is_block(mode))
 		WRITE_ONCE(kvmpv_populate_epoch, kvmpv_populate_epoch + 1);
 	WRITE_ONCE(kvmpv_populate_mode, mode);
-	if (mode)
+	if (mode > KVMPV_POPULATE_ASKED)
 		static_branch_enable(&kvmpv_populates);
 	else
 		static_branch_disable(&kvmpv_populates);
@@ -82,7 +92,7 @@ static const struct kernel_param_ops kvmpv_populate_ops = {
 
 module_param_cb(populate, &kvmpv_populate_ops, NULL, 0644);
 MODULE_PARM_DESC(populate,
-		 "with EPT or NPT, what is mapped around a fault: 0 (default) nothing, present what the VMM has, 2 to 512 (a power of two) a block of so many pages of 4 KiB, allocated if need be");
+		 "with EPT or NPT, what is mapped around a fault: 0 (default) nothing, present what the VMM has, 2 to 512 (a power of two) a block of so many pages of 4 KiB, allocated if need be; guests may ask for memory if it is 1 to 512");
 
 /*
  * What was given back. A balloon or free page reporting has the VMM take pages away
@@ -180,7 +190,7 @@ static const struct mmu_notifier_ops kvmpv_populate_notifier = {
 void kvmpv_populate_init(struct kvmpv_populate *p)
 {
 	xa_init(&p->given_back);
-	if (READ_ONCE(kvmpv_populate_mode) > KVMPV_POPULATE_PRESENT)
+	if (kvmpv_is_block(READ_ONCE(kvmpv_populate_mode)))
 		p->epoch = READ_ONCE(kvmpv_populate_epoch);
 }
 
@@ -620,7 +630,7 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 	bool table, allocate;
 	gfn_t end;
 
-	if (!mode || !kvmpv_may_populate(vcpu) ||
+	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu) ||
 	    !vcpu->arch.mmu->root_role.direct)
 		return;
 	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
@@ -670,6 +680,21 @@ int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
 		kvmpv_populate_around(vcpu, gpa_to_gfn(gpa),
 				      error_code & PFERR_WRITE_MASK);
 	return r;
+}
+
+/**
+ * kvmpv_populate_offered() - may guests ask for memory?
+ *
+ * Not with "present", by which no memory is allocated ahead: what a guest asks for is
+ * memory that is not there yet.
+ *
+ * Context: any. It can change at any time.
+ */
+bool kvmpv_populate_offered(void)
+{
+	unsigned int mode = READ_ONCE(kvmpv_populate_mode);
+
+	return mode != KVMPV_POPULATE_OFF && mode != KVMPV_POPULATE_PRESENT;
 }
 
 /**

@@ -11,7 +11,9 @@
 #include <linux/nospec.h>
 #include <linux/sched/signal.h>
 
+#include "x86.h"
 #include "paravirt.h"
+#include "paravirt_compat.h"
 
 /*
  * RAM that the guest may write, all of it? Slots that adjoin are one piece of

@@ -81,7 +81,7 @@ guest_kill f
 no_cache "stock module, a list" "$none" pti=on kvm_paravirt=pti,nonsense
 check "stock module: whoever names pti gets it" guest_sh f 60 'grep -qx no-reads /sys/kernel/kvm_paravirt/pti'
 check "a word that is not known is answered with those that are" \
-	guest_sh f 60 "dmesg | grep -q \"kvm_paravirt=: 'nonsense' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,fault,pti,iodelay,pic\""
+	guest_sh f 60 "dmesg | grep -q \"kvm_paravirt=: 'nonsense' is not known; it takes 0, 1 or a list of cr3,tlb,release,keep,cow,fault,pti,iodelay,pic,populate\""
 guest_kill f
 kvm_unload
 dmesg_clean

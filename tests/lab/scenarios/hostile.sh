@@ -28,12 +28,13 @@ counted() {
 
 # Everything offered; a well-behaved guest beside. It is told when to end: SIGCHLD makes the shell's
 # read forget what it has of a line.
-kvm_load ours
+kvm_load ours populate=1
 GUEST_SMP=1
 guest good nopti kvm_paravirt=1 lab=memsum:6,serve
 GUEST_SMP=2
 # A PCI expansion ROM is a read-only memory slot; microvm's firmware is none.
-GUEST_QEMU="-M pcie=on -device ich9-ahci,romfile=/usr/share/qemu/bios-microvm.bin"
+ROM="-M pcie=on -device ich9-ahci,romfile=/usr/share/qemu/bios-microvm.bin"
+GUEST_QEMU=$ROM
 # What needs CR3 targets is Intel's alone.
 case $MACHINE in
 vmx)
@@ -82,12 +83,14 @@ less() {
 	shift
 	kvm_load ours "$@" || return
 	GUEST_SMP=1
+	[ "$less_group" != populate ] || GUEST_QEMU=$ROM
 	if hostile_guest; then
 		hostile user usercall
 		hostile "$less_group"
 		case $less_group in
 		off) ;;
 		ept) counted refused_ENODEV ;;
+		populate) counted populate populate_pages refused_E2BIG refused_ERANGE ;;
 		*) counted refused_ENOSYS ;;
 		esac
 		if [ "$less_group" = nocache ]; then
@@ -104,11 +107,14 @@ less() {
 less off paravirt=0
 case $MACHINE in
 vmx)
-	less ept ept=1
+	less ept ept=1 populate=present
 	less noload paravirt=cr3-cache
 	less nocache paravirt=load-cr3
 	;;
-svm) less ept npt=1 ;;
+svm)
+	less ept npt=1 populate=present
+	less populate npt=1 populate=1
+	;;
 esac
 less flushonly paravirt=flush
 dmesg_clean

@@ -80,7 +80,7 @@ host "nothing loaded" 3 "not in use: installed, but kvm_intel is not loaded"
 
 kvm_load ours
 host "no guest" 3 "not in use: offered, but no running guest uses it" "loaded kvm_intel, ours" \
-	"page tables shadowed, paravirt=cr3-cache,load-cr3,flush,release" "offered cr3-cache load-cr3 flush release"
+	"page tables shadowed, paravirt=cr3-cache,load-cr3,flush,release,populate" "offered cr3-cache load-cr3 flush release"
 json_has "no guest" '"loaded": "ours"'
 json_has "no guest" '"outdated": false'
 json_has "no guest" '"vms": []'

@@ -39,6 +39,8 @@ static const struct call wrong[] = {
 	{ "unregister-without", KVMPV_HC_UNREGISTER, 0, 0, 0 },
 	{ "load-without", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
 	{ "release-unaligned", KVMPV_HC_RELEASE, 4, 1, -KVMPV_EINVAL },
+	/* The parameter allows it, but page tables are shadowed. */
+	{ "populate-shadow", KVMPV_HC_POPULATE, 4, 0, -KVMPV_ENODEV },
 	{ "load-without-flags", KVMPV_HC_LOAD_CR3, ~0ull, ~0ull, -KVMPV_ENOENT },
 };
 
@@ -69,6 +71,7 @@ static const struct call all_off[] = {
 	{ "off-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
 	{ "off-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 0, 0, -KVMPV_ENOSYS },
 	{ "off-release", KVMPV_HC_RELEASE, 0, 0, -KVMPV_ENOSYS },
+	{ "off-populate", KVMPV_HC_POPULATE, 0, 0, -KVMPV_ENOSYS },
 };
 
 static void call_off(void)
@@ -92,6 +95,8 @@ static const struct call with_ept[] = {
 	{ "ept-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENODEV },
 	{ "ept-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_ENODEV },
 	{ "ept-release", KVMPV_HC_RELEASE, 4, 0, -KVMPV_ENODEV },
+	/* It is allowed to map, not to allocate. */
+	{ "ept-populate", KVMPV_HC_POPULATE, 4, 0, -KVMPV_ENOSYS },
 	/* The host's reasons come before those in the arguments. */
 	{ "ept-register-nothing", KVMPV_HC_REGISTER, 1, 0, -KVMPV_ENODEV },
 };
@@ -115,6 +120,7 @@ static const struct call without_load[] = {
 	{ "noload-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENOSYS },
 	{ "noload-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_ENOSYS },
 	{ "noload-release", KVMPV_HC_RELEASE, 4, 0, -KVMPV_ENOSYS },
+	{ "noload-populate", KVMPV_HC_POPULATE, 4, 0, -KVMPV_ENOSYS },
 };
 
 static void call_noload(void)

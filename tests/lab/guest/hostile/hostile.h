@@ -88,6 +88,9 @@ void hostile_forge(struct kvmpv_table *table, u64 cr3, u64 host_cr3);
 u64 hostile_copy_pgd(void *pgd);
 void hostile_write_cr4(u64 cr4);
 
+struct pci_dev;
+void hostile_with_rom(void (*with)(struct pci_dev *dev));
+
 static inline struct hostile_pages *hostile_mine(void)
 {
 	return &hostile_pages[smp_processor_id()];
@@ -162,6 +165,7 @@ void hostile_flush(void);
 void hostile_flushed(void);
 void hostile_shootdown(void);
 void hostile_release(void);
+void hostile_populate(void);
 void hostile_nested(void);
 void hostile_vmx(void);
 void hostile_vmxon(void);

@@ -41,6 +41,7 @@ static const struct hostile_group {
 	{ "flushed", hostile_flushed },
 	{ "shootdown", hostile_shootdown },
 	{ "release", hostile_release },
+	{ "populate", hostile_populate },
 	{ "nested", hostile_nested },
 	{ "vmx", hostile_vmx },
 	{ "vmxon", hostile_vmxon, true },

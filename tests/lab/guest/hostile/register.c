@@ -462,7 +462,8 @@ static void with_rom(struct pci_dev *dev)
 	pci_disable_rom(dev);
 }
 
-void hostile_rom(void)
+/* The first device that has a ROM, its memory on. */
+void hostile_with_rom(void (*with)(struct pci_dev *dev))
 {
 	struct pci_dev *dev = NULL;
 
@@ -470,13 +471,18 @@ void hostile_rom(void)
 		if (!pci_resource_len(dev, PCI_ROM_RESOURCE))
 			continue;
 		if (!pci_enable_device_mem(dev)) {
-			with_rom(dev);
+			with(dev);
 			pci_disable_device(dev);
 		}
 		pci_dev_put(dev);
 		return;
 	}
 	hostile_text("rom", "yes", "no");
+}
+
+void hostile_rom(void)
+{
+	hostile_with_rom(with_rom);
 }
 
 static void owner(void)
