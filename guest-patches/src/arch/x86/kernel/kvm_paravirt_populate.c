@@ -31,7 +31,7 @@
 
 /* 256 KiB: few exits, and little that is asked for and not used. */
 #define KVMPV_CHUNK_ORDER	6
-#define KVMPV_CHUNK_PAGES	(1UL << KVMPV_CHUNK_ORDER)
+#define KVMPV_CHUNK_PAGES	BIT(KVMPV_CHUNK_ORDER)
 
 static_assert(KVMPV_POPULATE_PAGES % KVMPV_CHUNK_PAGES == 0);
 
