@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What guest-patches/src/arch/x86/kernel/kvm_paravirt_tlb.c, _mm.c and _fault.c take from the kernel, for userspace: one
+ * What guest-patches/src/arch/x86/kernel/kvm_paravirt_tlb.c, _mm.c, _fault.c and _populate.c take from the kernel, for userspace: one
  * CPU, whose interrupts are on or off, and in which an NMI or another CPU may come in between. Read before everything else;
  * the headers that the sources name are empty.
  */
@@ -62,7 +62,7 @@ static inline void preempt_enable(void) { unit_no_preempt--; }
 static inline void cond_resched(void) { }
 #define time_before(a, b)		((long)((a) - (b)) < 0)
 
-#define DEFINE_PER_CPU(type, name)	type name
+#define DEFINE_PER_CPU(type, name)	__typeof__(type) name
 #define DECLARE_PER_CPU(type, name)	extern type name
 #define DECLARE_PER_CPU_PAGE_ALIGNED	DECLARE_PER_CPU
 /* Which CPU that is has to stay: preemption may be on, until interrupts are off. */
@@ -83,6 +83,7 @@ enum {
 	X86_FEATURE_KVM_CR3_CACHE,
 	X86_FEATURE_KVM_KEEP,
 	X86_FEATURE_KVM_FAULT,
+	X86_FEATURE_KVM_POPULATE,
 };
 
 static inline bool boot_cpu_has(int feature) { return feature != X86_FEATURE_PTI; }

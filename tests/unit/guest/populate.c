@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What guest-patches/src/arch/x86/kernel/kvm_paravirt_populate.c asks the host for: each chunk once, no more than a call can
+ * name, nothing outside of the zone; again after it was given back; and what it makes of a refusal.
+ */
+#include <stdio.h>
+
+#define NR_PAGES	4096UL
+#define CHUNKS		(NR_PAGES / 64)
+
+struct list_head { struct list_head *next, *prev; };
+struct page { struct list_head pcp_list; };
+struct zone { unsigned long zone_start_pfn, end; };
+
+static struct page pages[NR_PAGES];
+/* As a VM's: pages below that are nobody's, an end that is in the middle of a chunk. */
+static struct zone zone = { 70, NR_PAGES - 10 };
+static unsigned long max_pfn = NR_PAGES - 10, max_possible_pfn;
+static long answer = -1;	/* the host's, or -1: as many as were asked for */
+static unsigned int asked[NR_PAGES], calls, ranges, most, wrong;
+
+#define zone_end_pfn(z)		((z)->end)
+#define page_zone(page)		(&zone)
+#define page_to_pfn(page)	((unsigned long)((page) - pages))
+#define PFN_PHYS(pfn)		((__u64)(pfn) << PAGE_SHIFT)
+#define BIT(n)			(1UL << (n))
+#define BITS_TO_LONGS(n)	DIV_ROUND_UP(n, 64)
+#define max(a, b)		((a) > (b) ? (a) : (b))
+#undef min
+#define min(a, b)		((a) < (b) ? (a) : (b))
+#define memblock_alloc(size, align)	calloc(1, size)
+#define slow_virt_to_phys(p)	((unsigned long)(p))
+#undef test_bit
+#define test_bit(n, map)	((map)[(n) / 64] >> (n) % 64 & 1)
+#define clear_bit(n, map)	((void)((map)[(n) / 64] &= ~BIT((n) % 64)))
+
+/* The caller's interrupts are off: on one CPU nobody comes in between. */
+static bool test_and_set_bit(unsigned long n, unsigned long *map)
+{
+	bool was = test_bit(n, map);
+
+	wrong += !unit_irqs_off;
+	map[n / 64] |= BIT(n % 64);
+	return was;
+}
+
+#define list_entry_is_head(pos, head, member)	(&(pos)->member == (head))
+#define unit_page(list)		((struct page *)(list))
+#define list_for_each_entry(pos, head, member)					\
+	for ((pos) = unit_page((head)->next); &(pos)->member != (head); (pos) = unit_page((pos)->member.next))
+#define list_for_each_entry_from(pos, head, member)				\
+	for (; &(pos)->member != (head); (pos) = unit_page((pos)->member.next))
+
+static long host(const struct kvmpv_page_range *range, unsigned long nr);
+#undef kvmpv_hypercall2
+#define kvmpv_hypercall2(nr, a0, a1)	host((const void *)(a0), a1)
+
+/* kvm_paravirt.c's */
+unsigned long kvmpv_used = KVMPV_F_POPULATE;
+struct kvmpv_populate_counters kvmpv_populate_counters;
+
+#include "kvm_paravirt_populate.c"
+
+bool unit_irqs_off, unit_nmi;
+int unit_no_preempt;
+unsigned long jiffies = 1000;
+
+void unit_read(const volatile void *p) { }
+void unit_pinned(void) { wrong += !unit_irqs_off; }
+
+/* Refuses as the specification says, whatever else it answers. */
+static long host(const struct kvmpv_page_range *range, unsigned long nr)
+{
+	unsigned long i, j, pfn, sum = 0;
+
+	calls++;
+	ranges = nr;
+	wrong += !unit_irqs_off || !nr || nr > KVMPV_POPULATE_RANGES;
+	wrong += (unsigned long)range % 8 ||
+		 (unsigned long)range / 4096 != ((unsigned long)(range + nr) - 1) / 4096;
+	for (i = 0; i < nr; i++) {
+		pfn = range[i].gpa / 4096;
+		sum += range[i].pages;
+		if (range[i].gpa % 4096 || !range[i].pages || pfn < zone.zone_start_pfn ||
+		    pfn + range[i].pages > zone.end) {
+			wrong++;
+			continue;
+		}
+		for (j = 0; j < range[i].pages && answer == -1; j++)
+			asked[pfn + j]++;
+	}
+	most = max(most, sum);
+	wrong += sum > KVMPV_POPULATE_PAGES;
+	return answer == -1 ? (long)sum : answer;
+}
+
+static bool bad;
+
+static void judge(const char *text, bool right)
+{
+	printf("%sok - populate: %s\n", right && !wrong && !unit_irqs_off ? "" : "not ", text);
+	bad = bad || !right || wrong || unit_irqs_off;
+	wrong = 0;
+}
+
+static void forget_all(void)
+{
+	memset(asked, 0, sizeof(asked));
+	memset(kvmpv_asked, 0, CHUNKS / 8);
+	calls = most = 0;
+}
+
+/* How many pages were asked for, each once; ~0 if one was asked for twice. */
+static unsigned int total(void)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < NR_PAGES; i++) {
+		if (asked[i] > 1)
+			return ~0u;
+		n += asked[i];
+	}
+	return n;
+}
+
+static void take(unsigned int order, unsigned int nr, const unsigned int *pfn)
+{
+	struct list_head head = { &head, &head };
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		struct list_head *entry = &pages[pfn[i]].pcp_list;
+
+		entry->next = &head;
+		entry->prev = head.prev;
+		head.prev->next = entry;
+		head.prev = entry;
+	}
+	__kvmpv_take_pages(&head, order);
+}
+
+int main(void)
+{
+	unsigned int pfn[63], i;
+
+	kvmpv_populate_init();
+	judge("a bit for each chunk", kvmpv_asked && kvmpv_nr_chunks == CHUNKS);
+
+	__kvmpv_take_page(&pages[130], 0);
+	judge("one page: its chunk", calls == 1 && total() == 64 && asked[128] && asked[191]);
+	__kvmpv_take_page(&pages[191], 0);
+	judge("another page of it: nothing", calls == 1 && total() == 64);
+	__kvmpv_take_page(&pages[190], 1);
+	judge("a page of two chunks: the other", calls == 1 && total() == 64);
+	__kvmpv_take_page(&pages[188], 3);
+	judge("one that reaches beyond it: the next", calls == 2 && total() == 128 && asked[255]);
+
+	forget_all();
+	__kvmpv_take_page(&pages[70], 0);
+	__kvmpv_take_page(&pages[NR_PAGES - 20], 0);
+	judge("not beyond the zone", total() == 58 + 54 && !asked[69] && asked[70]);
+
+	forget_all();
+	__kvmpv_take_page(&pages[512], 9);
+	judge("512 pages: one call, one range", calls == 1 && ranges == 1 && total() == 512 && most == 512);
+	__kvmpv_take_page(&pages[1024], 10);
+	judge("1024 pages: none", calls == 1);
+
+	forget_all();
+	for (i = 0; i < 63; i++)
+		pfn[i] = 300 + i;
+	take(0, 63, pfn);
+	judge("a refill: one call for all its chunks", calls == 1 && total() == 128);
+	for (i = 0; i < 63; i++)
+		pfn[i] = 3900 - 62 * i;
+	take(0, 63, pfn);
+	judge("however many these are", calls == 2 && most == 512 && total() == 128 + 512);
+	take(0, 63, pfn);
+	judge("the rest of them when they are taken again", calls == 3 && total() == 128 + 1024);
+
+	forget_all();
+	__kvmpv_take_page(&pages[512], 9);
+	__kvmpv_forget_page(&pages[576], 6);
+	__kvmpv_take_page(&pages[512], 9);
+	judge("what was given back: again", calls == 2 && asked[575] == 1 && asked[576] == 2 &&
+	      asked[639] == 2 && asked[640] == 1);
+	__kvmpv_forget_page(&pages[640], 5);
+	__kvmpv_take_page(&pages[640], 0);
+	judge("less than a chunk: not", calls == 2);
+	__kvmpv_forget_page(&pages[0], 12);
+	__kvmpv_take_page(&pages[NR_PAGES - 20], 0);
+	/* As of memory that there is more of than there was said to be at boot. */
+	__kvmpv_forget_page(&pages[NR_PAGES - 64], 7);
+	judge("all of it, up to the last bit and not beyond", !kvmpv_asked[0]);
+
+	forget_all();
+	answer = -KVMPV_ENOSYS;
+	__kvmpv_take_page(&pages[512], 0);
+	__kvmpv_take_page(&pages[1024], 0);
+	pfn[0] = 2048;
+	take(0, 1, pfn);
+	judge("a host that refuses is left alone", calls == 1 && kvmpv_populate_counters.populate_refused == 1);
+	jiffies += KVMPV_RETRY;
+	answer = -1;
+	__kvmpv_take_page(&pages[1024], 0);
+	take(0, 1, pfn);
+	judge("and asked again after a while", calls == 3 && total() == 128);
+	__kvmpv_take_page(&pages[512], 0);
+	judge("but not for the same", calls == 3);
+	answer = 0;
+	__kvmpv_take_page(&pages[3000], 0);
+	__kvmpv_take_page(&pages[3000], 0);
+	judge("nor if it has done nothing", calls == 4);
+
+	kvmpv_used = 0;
+	kvmpv_nr_chunks = 0;
+	kvmpv_populate_init();
+	judge("a host that does not offer it: no bits", !kvmpv_nr_chunks);
+	return bad;
+}
