@@ -9,6 +9,7 @@
  */
 #include <linux/minmax.h>
 #include <linux/nospec.h>
+#include <linux/sched.h>
 #include <linux/sched/signal.h>
 
 #include "x86.h"
@@ -45,8 +46,8 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
  * @nr: how many
  *
  * Nothing is done if any of the ranges is refused. Pages that cannot be mapped now
- * are left out. A signal ends the call, and so does another task that waits for
- * this CPU: the rest is done when the guest gets there.
+ * are left out. A signal ends the call, and another task that is to run on this CPU
+ * ends a range: the rest is done when the guest gets there.
  *
  * Context: exit handler, sleepable, SRCU held. EPT or NPT is on.
  * Return: how many pages were mapped, 0 to KVMPV_POPULATE_PAGES; or -KVMPV_EAGAIN,
@@ -74,7 +75,9 @@ int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	if (r)
 		return r;
 
-	for (i = 0; i < nr && !signal_pending(current) && !need_resched(); i++) {
+	for (i = 0; i < nr && !signal_pending(current); i++) {
+		/* Who waits for the CPU already has it first: a range stops for others. */
+		cond_resched();
 		r = kvmpv_populate_range(vcpu, gpa_to_gfn(range[i].gpa),
 					 range[i].pages, true);
 		/* Userspace has taken the slot away meanwhile. */

@@ -326,9 +326,9 @@ static void populate(const char *value) { set_file(parameter, value); }
 
 static void test_parameter(void)
 {
-	static const char *const bad[] = { "1", "3", "48", "513", "1024", "-2", "4294967298", "nonsense", "present1",
+	static const char *const bad[] = { "3", "48", "513", "1024", "-2", "4294967298", "nonsense", "present1",
 					   "Y", "0x40", "64 64" };
-	static const char *const good[] = { "2", "64", "512", "present", "0" };
+	static const char *const good[] = { "1", "2", "64", "512", "present", "0" };
 	char now[20] = "", text[100];
 	size_t i;
 	FILE *f;
