@@ -176,7 +176,7 @@ int main(void)
 	take(0, 63, pfn);
 	judge("however many these are", calls == 2 && most == 512 && total() == 128 + 512);
 	take(0, 63, pfn);
-	judge("the rest of them when they are taken again", calls == 3 && total() == 128 + 1024);
+	judge("what did not fit is not asked for later: it may be gone by then", calls == 2);
 
 	forget_all();
 	__kvmpv_take_page(&pages[512], 9);

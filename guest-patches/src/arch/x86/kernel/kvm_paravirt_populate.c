@@ -14,8 +14,9 @@
  * asked for, and may have taken memory away since. Then a page is an exit, as it
  * would be without all this. Nothing is asked for twice because of that.
  *
- * Pages that a balloon has are out of the free lists: the bit of their chunk is set, hence
- * it is not asked for while they are gone.
+ * What a balloon takes it takes like everybody else, so the host is asked for it, and
+ * told at once that it may have it back. While a balloon has a page the bit of its
+ * chunk is set, so that nobody asks for it.
  */
 #include <linux/bitops.h>
 #include <linux/init.h>
@@ -100,20 +101,20 @@ static void kvmpv_add_chunk(struct kvmpv_wish *wish, const struct zone *zone,
 	wish->nr++;
 }
 
-/* What does not fit any more is left to who touches it, or takes another page of it. */
+/*
+ * What does not fit any more is left to who touches it. It counts as asked for all the
+ * same: a balloon may take the page, and who takes the next one must not ask for both.
+ */
 static void kvmpv_add_page(struct kvmpv_wish *wish, struct page *page,
 			   unsigned int order)
 {
 	unsigned long chunk = kvmpv_first_chunk(page);
 	unsigned long last = kvmpv_last_chunk(page, order);
 
-	for (; chunk <= last; chunk++) {
-		if (wish->nr == KVMPV_POPULATE_RANGES ||
-		    wish->pages > KVMPV_POPULATE_PAGES - KVMPV_CHUNK_PAGES)
-			return;
-		if (kvmpv_claim(chunk))
+	for (; chunk <= last; chunk++)
+		if (kvmpv_claim(chunk) && wish->nr < KVMPV_POPULATE_RANGES &&
+		    wish->pages <= KVMPV_POPULATE_PAGES - KVMPV_CHUNK_PAGES)
 			kvmpv_add_chunk(wish, page_zone(page), chunk);
-	}
 }
 
 /*
