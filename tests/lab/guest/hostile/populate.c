@@ -11,7 +11,7 @@
 #include "hostile.h"
 
 #define FRESH_ORDER	9
-#define RAM_END		PFN_PHYS(max_pfn)
+#define RAM_END		__pa(high_memory)	/* lowmem is all there is */
 
 static struct kvmpv_page_range *list;	/* a page of its own */
 static struct page *fresh;		/* nobody has touched it since the machine was started */
