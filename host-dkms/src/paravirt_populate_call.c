@@ -39,6 +39,9 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
 	return 0;
 }
 
+/* How often a range is looked at, each time from its beginning, at most. */
+#define KVMPV_POPULATE_TRIES	8
+
 /**
  * kvmpv_populate() - POPULATE
  * @vcpu: the vCPU
@@ -46,8 +49,8 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
  * @nr: how many
  *
  * Nothing is done if any of the ranges is refused. Pages that cannot be mapped now
- * are left out. A signal ends the call, and another task that is to run on this CPU
- * ends a range: the rest is done when the guest gets there.
+ * are left out. Another task that is to run on this CPU does so in between. A signal
+ * ends the call: the rest is done when the guest gets there.
  *
  * Context: exit handler, sleepable, SRCU held. EPT or NPT is on.
  * Return: how many pages were mapped, 0 to KVMPV_POPULATE_PAGES; or -KVMPV_EAGAIN,
@@ -56,7 +59,7 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
 int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 {
 	struct kvmpv_page_range range[KVMPV_POPULATE_RANGES];
-	unsigned int i, mapped = 0;
+	unsigned int i, tries, mapped = 0;
 	int r;
 
 	/* It has other memory, and other memory slots. */
@@ -76,16 +79,22 @@ int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		return r;
 
 	for (i = 0; i < nr && !signal_pending(current); i++) {
-		/* Who waits for the CPU already has it first: a range stops for others. */
-		cond_resched();
-		r = kvmpv_populate_range(vcpu, gpa_to_gfn(range[i].gpa),
-					 range[i].pages, true);
-		/* Userspace has taken the slot away meanwhile. */
-		if (r < 0)
-			break;
-		mapped += r;
+		/* A range stops for who is to run on this CPU, and goes on after that. */
+		for (tries = 0; tries < KVMPV_POPULATE_TRIES; tries++) {
+			cond_resched();
+			r = kvmpv_populate_range(vcpu, gpa_to_gfn(range[i].gpa),
+						 range[i].pages, true);
+			/* Userspace has taken the slot away meanwhile. */
+			if (r < 0)
+				goto out;
+			mapped += r;
+			if (!need_resched())
+				break;
+		}
 	}
+out:
 	kvmpv_count(KVMPV_STAT_POPULATE);
 	kvmpv_count_more(KVMPV_STAT_POPULATE_PAGES, mapped);
-	return mapped;
+	/* What is taken away meanwhile is mapped again. */
+	return min_t(unsigned int, mapped, KVMPV_POPULATE_PAGES);
 }
