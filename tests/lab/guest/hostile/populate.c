@@ -54,7 +54,7 @@ static const struct {
 	{ "populate-range-wraps-far", GPA_FARTHEST, 1ull << 52, -KVMPV_ERANGE },
 	{ "populate-range-farthest", GPA_FARTHEST, 1, -KVMPV_EFAULT },
 	{ "populate-range-hole", GPA_HOLE, 1, -KVMPV_EFAULT },
-	{ "populate-range-far", GPA_FAR, 512, -KVMPV_EFAULT },
+	{ "populate-range-far", GPA_FAR, 511, -KVMPV_EFAULT },
 	{ "populate-range-apic", GPA_APIC, 1, -KVMPV_EFAULT },
 	{ "populate-range-tss", GPA_TSS, 3, -KVMPV_EFAULT },
 };
@@ -148,8 +148,9 @@ void hostile_populate(void)
 	hostile_case("populate-features", KVMPV_F_POPULATE,
 		     hostile_call(KVMPV_HC_FEATURES, 0, 0));
 	hostile_on(0, try_refused);
-	hostile_with_rom(with_rom);
 	hostile_on(0, try_mapped);
+	/* When a memory slot goes KVM forgets what it has mapped: not before. */
+	hostile_with_rom(with_rom);
 	__free_pages(fresh, FRESH_ORDER);
 	free_page((unsigned long)list);
 }
