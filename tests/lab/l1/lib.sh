@@ -474,7 +474,7 @@ hostile_guest() {
 }
 
 hostile_insmod() {
-	guest_sh h 60 'insmod /bin/kvmpv_hostile.ko'
+	guest_sh h 60 "insmod /bin/kvmpv_hostile.ko cr4_update=0x\$(grep ' cr4_update_irqsoff\$' /proc/kallsyms | cut -c 1-16)"
 }
 
 # hostile GROUP [COMMAND]: each case of a group is a check.

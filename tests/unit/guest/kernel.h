@@ -108,7 +108,9 @@ struct cpumask {
 #define TLB_FLUSH_ALL			-1UL
 #define count_vm_tlb_event(event)	do { } while (0)
 
+struct mm_struct;
 struct flush_tlb_info {
+	struct mm_struct *mm;
 	unsigned long start, end;
 	u8 stride_shift, freed_tables, trim_cpumask;
 };
@@ -117,6 +119,12 @@ void flush_tlb_func(void *info);
 bool should_flush_tlb(int cpu, void *data);
 void native_flush_tlb_multi(const struct cpumask *mask, const struct flush_tlb_info *info);
 void tlb_remove_table(void);
+void tlb_remove_table_sync_one(void);
+
+/* loaded_mm of each CPU: all that is read of another one's. */
+#define LOADED_MM_SWITCHING		((struct mm_struct *)1UL)
+extern struct mm_struct *unit_loaded_mm[];
+#define per_cpu(loaded_mm, cpu)		(unit_loaded_mm[cpu])
 
 /* --- page tables: an entry is an address and these bits */
 

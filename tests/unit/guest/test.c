@@ -77,6 +77,14 @@ void tlb_remove_table(void)
 {
 }
 
+static unsigned int syncs;
+
+void tlb_remove_table_sync_one(void)
+{
+	check(!unit_irqs_off);
+	syncs++;
+}
+
 /* --- a debugger in an NMI */
 
 static bool debugger;
@@ -177,6 +185,33 @@ static void flush(unsigned long mask, unsigned long end)
 	check(!kvmpv_tlb_cpu.pending);
 }
 
+/* Whoever frees page tables: who is lazy has them, too, whoever has gone on has not. */
+struct mm_struct *unit_loaded_mm[NR_CPUS];
+
+static void test_freed_tables(void)
+{
+	static struct mm_struct mm, other;
+	struct flush_tlb_info info = { .mm = &mm, .start = 0x1000, .end = 0x4000, .stride_shift = 12, .freed_tables = 1 };
+	const struct cpumask cpus = { 0xf };
+
+	topic = "page tables are freed: CPUs that have them";
+	reset();
+	unit_loaded_mm[1] = &other;
+	/* should_flush_tlb() says no, as of a lazy one. */
+	unit_loaded_mm[2] = &mm;
+	unit_loaded_mm[3] = LOADED_MM_SWITCHING;
+	pv_ops.mmu.flush_tlb_multi(&cpus, &info);
+	check(joined && !before && nr_calls == 1);
+	check(calls[0].desc.vcpu_mask[0] == 0xd);
+
+	topic = "page tables are freed: nobody else has them";
+	reset();
+	unit_loaded_mm[2] = unit_loaded_mm[3] = &other;
+	pv_ops.mmu.flush_tlb_multi(&cpus, &info);
+	check(joined && !before);
+	check(nr_calls == 1 && calls[0].nr == KVMPV_HC_FLUSH_RANGE);
+}
+
 static void test_multi(void)
 {
 	int with_nmi;
@@ -251,6 +286,15 @@ static void test_kernel(void)
 	check(__kvmpv_flush_tlb_kernel(0x1000, 0x3000));
 	check(nr_calls == 1 && calls[0].desc.vcpu_mask[0] == 0xf && calls[0].desc.pages == 2);
 	check(!unit_irqs_off);
+
+	/* The host refuses a call for nothing: no flush would be one call for a while. */
+	reset();
+	check(__kvmpv_flush_tlb_kernel(0x1000, 0x1000));
+	check(nr_calls == 1 && calls[0].desc.pages == 1);
+
+	reset();
+	__kvmpv_sync_table_walkers();
+	check(syncs == 1);
 
 	reset();
 	debugger = true;
@@ -683,6 +727,7 @@ int main(void)
 		void (*run)(void);
 	} tests[] = {
 		{ "flush of all CPUs, with a debugger's NMI anywhere in it", test_multi },
+		{ "flush before page tables are freed", test_freed_tables },
 		{ "nobody takes part in a flush that is over", test_later },
 		{ "a flush that the host refuses", test_refused },
 		{ "flush of kernel pages", test_kernel },

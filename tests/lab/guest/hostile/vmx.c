@@ -1,18 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The guest is about to be a hypervisor itself: VMX operation, as long as it likes. */
 #include <linux/gfp.h>
+#include <linux/moduleparam.h>
 
 #include <asm/asm.h>
 #include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
-#include <asm/tlbflush.h>
 
 #include "hostile.h"
 
 #define F_REGISTERED	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3)
 
+/*
+ * cr4_update_irqsoff() of the kernel, which remembers what CR4 is: what it writes later would
+ * clear the bit otherwise. Linux 7.x exports it to KVM alone; who loads the module says where it is.
+ */
+static unsigned long cr4_update;
+module_param(cr4_update, ulong, 0444);
+
 static u32 *region;
+
+static void write_vmxe(unsigned long set, unsigned long clear)
+{
+	((void (*)(unsigned long, unsigned long))cr4_update)(set, clear);
+}
 
 static long vmxon(void)
 {
@@ -20,20 +32,20 @@ static long vmxon(void)
 
 	rdmsrq(MSR_IA32_VMX_BASIC, basic);
 	*region = basic & 0x7fffffff;
-	cr4_set_bits_irqsoff(X86_CR4_VMXE);
+	write_vmxe(X86_CR4_VMXE, 0);
 	asm goto("1: vmxon %0\n\t"
 		 _ASM_EXTABLE(1b, %l[fault])
 		 : : "m" (pa) : "cc", "memory" : fault);
 	return 0;
 fault:
-	cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+	write_vmxe(0, X86_CR4_VMXE);
 	return -1;
 }
 
 static void vmxoff(void)
 {
 	asm volatile("vmxoff" : : : "cc", "memory");
-	cr4_clear_bits_irqsoff(X86_CR4_VMXE);
+	write_vmxe(0, X86_CR4_VMXE);
 }
 
 /* Whoever has registered this vCPU: the module, or the guest's own kernel. */
@@ -92,7 +104,7 @@ static void try_vmx(void)
 
 static void on_first_cpu(void (*fn)(void))
 {
-	if (!boot_cpu_has(X86_FEATURE_VMX)) {
+	if (!boot_cpu_has(X86_FEATURE_VMX) || !cr4_update) {
 		hostile_text("vmx", "yes", "no");
 		return;
 	}

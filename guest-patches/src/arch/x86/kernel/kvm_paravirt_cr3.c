@@ -22,7 +22,10 @@
 
 #include <asm/kvm_paravirt.h>
 #include <asm/pgtable_types.h>
+#include <asm/tlbflush.h>
 
+/* What a kernel uses without the cache is in two cache lines, as it would be without us. */
+static_assert(offsetof(struct tlb_state, ctxs[TLB_NR_DYN_ASIDS]) <= 2 * 64);
 static_assert(sizeof(struct kvmpv_state) == PAGE_SIZE);
 static_assert(sizeof(struct kvmpv_table) == PAGE_SIZE);
 static_assert(sizeof(struct kvmpv_entry) == KVMPV_ENTRY_SIZE);

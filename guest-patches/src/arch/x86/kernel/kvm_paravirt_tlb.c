@@ -105,7 +105,8 @@ static void kvmpv_desc_init(struct kvmpv_flush_vcpus *desc, u64 scope,
 		desc->scope = KVMPV_FLUSH_ALL;
 	} else {
 		desc->va = start;
-		desc->pages = DIV_ROUND_UP(end - start, 1UL << shift);
+		/* The host takes a call for nothing as a mistake, and refuses it. */
+		desc->pages = DIV_ROUND_UP(end - start, 1UL << shift) ?: 1;
 		desc->stride_shift = shift;
 	}
 }
@@ -224,6 +225,35 @@ bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end)
 	return ok;
 }
 
+/**
+ * __kvmpv_sync_table_walkers() - wait for who reads the kernel's page tables
+ *
+ * Who frees a page table of the kernel flushes before. Natively that interrupts all
+ * CPUs, and so waits for those that walk the tables without a lock, but with
+ * interrupts off, as perf_get_page_size() does. The host's flush waits for none.
+ *
+ * Context: as flush_tlb_kernel_range(), after it: interrupts are on.
+ */
+void __kvmpv_sync_table_walkers(void)
+{
+	tlb_remove_table_sync_one();
+}
+
+/*
+ * Has a CPU anything to flush? If page tables are freed, lazy ones have, too. One
+ * that has gone on to another mm has not: an IPI would only take it out of
+ * mm_cpumask(), which 7.x does no earlier. If it comes back, it finds tlb_gen
+ * raised. While it switches it may have either mm.
+ */
+static bool kvmpv_has_to_flush(int cpu, const struct flush_tlb_info *info)
+{
+	struct mm_struct *loaded_mm = READ_ONCE(per_cpu(cpu_tlbstate.loaded_mm, cpu));
+
+	if (!info->freed_tables)
+		return should_flush_tlb(cpu, (void *)info);
+	return loaded_mm == info->mm || loaded_mm == LOADED_MM_SWITCHING;
+}
+
 /*
  * As native_flush_tlb_multi(), one call for all CPUs. Whether others need it is
  * decided as there; that a CPU goes on to another mm, or to none, meanwhile is
@@ -270,7 +300,7 @@ static void kvmpv_flush_tlb_multi(const struct cpumask *cpumask,
 			KVMPV_FLUSH_ALL : KVMPV_FLUSH_USER,
 			info->start, info->end, info->stride_shift);
 	for_each_cpu(cpu, cpumask) {
-		if (cpu == self || !(info->freed_tables || should_flush_tlb(cpu, arg)))
+		if (cpu == self || !kvmpv_has_to_flush(cpu, info))
 			continue;
 		ok = ok && kvmpv_desc_add(desc, cpu);
 		tlb->pending = ok;

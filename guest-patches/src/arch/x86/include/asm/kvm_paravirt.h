@@ -39,6 +39,7 @@ bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
 bool __kvmpv_flush_tlb_user(void);
 bool __kvmpv_flush_tlb_all(void);
 bool __kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end);
+void __kvmpv_sync_table_walkers(void);
 void kvmpv_tlb_init(void);
 void kvmpv_tlb_cpu_init(void);
 
@@ -71,6 +72,13 @@ static __always_inline bool kvmpv_flush_tlb_kernel(unsigned long start,
 {
 	return cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH) &&
 	       __kvmpv_flush_tlb_kernel(start, end);
+}
+
+/* Between a flush of kernel pages and freeing what were their page tables. */
+static __always_inline void kvmpv_sync_table_walkers(void)
+{
+	if (cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH))
+		__kvmpv_sync_table_walkers();
 }
 
 /**
@@ -144,7 +152,6 @@ extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 0, 0)
 #define kvmpv_no_io_delay()		(pv_ops.cpu.io_delay = paravirt_nop)
 #define kvmpv_free_tables_by_rcu()	(pv_ops.mmu.tlb_remove_table = tlb_remove_table)
-#define kvmpv_no_broadcast_flush()	do { } while (0)
 #define kvmpv_count_spurious_irq()	atomic_inc(&irq_err_count)
 #define kvmpv_thp_disabled(mm)		test_bit(MMF_DISABLE_THP, &(mm)->flags)
 #define kvmpv_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr, false)
@@ -152,15 +159,20 @@ extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
 #define kvmpv_no_io_delay()		(pv_info.io_delay = false)
 /* Always are. */
 #define kvmpv_free_tables_by_rcu()	do { } while (0)
-/*
- * INVLPGB flushes what the CPU has by a PCID, for all CPUs. Of software ASIDs, which
- * have the numbers of those that it is used with, and of shadow page tables it knows
- * nothing.
- */
-#define kvmpv_no_broadcast_flush()	setup_clear_cpu_cap(X86_FEATURE_INVLPGB)
 #define kvmpv_count_spurious_irq()	irq_stat_inc_and_enable(IRQ_COUNT_PIC_APIC_ERROR)
 #define kvmpv_thp_disabled(mm)		(__mm_flags_get_word(mm) & MMF_DISABLE_THP_MASK)
 #define kvmpv_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr)
+#endif
+
+/*
+ * INVLPGB flushes what the CPU has by a PCID, for all CPUs. Of software ASIDs, which
+ * have the numbers of those that it is used with, and of shadow page tables it knows
+ * nothing. Kernels that know of it have the option, whatever their version.
+ */
+#ifdef CONFIG_BROADCAST_TLB_FLUSH
+#define kvmpv_no_broadcast_flush()	setup_clear_cpu_cap(X86_FEATURE_INVLPGB)
+#else
+#define kvmpv_no_broadcast_flush()	do { } while (0)
 #endif
 
 #else /* !CONFIG_KVM_PARAVIRT_GUEST */
@@ -178,6 +190,7 @@ static inline bool kvmpv_flush_tlb_kernel(unsigned long start, unsigned long end
 	return false;
 }
 
+static inline void kvmpv_sync_table_walkers(void) { }
 static inline void kvmpv_pic_crash(void) { }
 static inline void kvmpv_init_platform(void) { }
 static inline void kvmpv_guest_init(void) { }
