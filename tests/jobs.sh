@@ -14,6 +14,19 @@ lab_out=$top/build/lab
 # shellcheck source-path=SCRIPTDIR source=setup/roots.sh
 . "$top/tests/setup/roots.sh"
 
+# Hosts with Linux 7.x have a root of their own: only the backports of that release have these kernels. Their packages have the
+# ABI in their names.
+make_root7() {
+	local packages=linux-base/$debian13-backports series kind
+	for series in "$top"/host-dkms/patches/7.*; do
+		for kind in image headers; do
+			packages+=",?name(^linux-$kind-$(basename "$series" | sed 's/[.]/[.]/')[.][0-9]+[+]deb13-cloud-amd64$)"
+		done
+	done
+	"$top/tests/setup/make-root" -s $debian13 -b root7 "$packages,dkms,kmod,openssl" &&
+		"$top/tests/setup/install-module" root7
+}
+
 # The lines of tests/scenarios: name, seconds, pairs of series, arguments of tests/lab/run.
 scenarios() {
 	sed 's/#.*//; /^[[:space:]]*$/d' "$top/tests/scenarios"
@@ -40,11 +53,12 @@ series_here() {
 
 # scenario_job NAME SECONDS HOST/GUEST ARGUMENT...: the line of a scenario in a list of jobs.
 scenario_job() {
-	local job=$1-${3/\//-} seconds=$2 host=${3%/*} kernel=$top/build/guest-${3#*/}/bzImage
+	local job=$1-${3/\//-} seconds=$2 host=${3%/*} kernel=$top/build/guest-${3#*/}/bzImage settings=
 	job=${job%-"$default_series-$default_series"}
 	[ "${3#*/}" != deb ] || kernel=$top/build/packaged/vmlinuz
+	[[ $host != 7.* ]] || settings="HOST_ROOT=$top/build/root7 "
 	shift 3
-	echo "$job $((seconds + 60)) env GUEST_KERNEL=$kernel $lab -t $seconds -k $host $* -o $lab_out/$job"
+	echo "$job $((seconds + 60)) env ${settings}GUEST_KERNEL=$kernel $lab -t $seconds -k $host $* -o $lab_out/$job"
 }
 
 # once TIMEOUT COMMAND...: its output in $log; its status is rc.
