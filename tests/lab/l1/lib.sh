@@ -23,12 +23,6 @@ vmx) PAGING=ept ;;
 svm) PAGING=npt ;;
 esac
 mkdir -p "$RUN"
-# A word that a guest says of itself where its host offers anything; the series for 7.x does not keep page tables.
-# shellcheck disable=SC2034 # scenarios read it
-case ${GUEST_RELEASE:-} in
-7.*) KEEP= ;;
-*) KEEP="keep " ;;
-esac
 
 # Settings for the next guest; a scenario changes them before it calls guest().
 GUEST_SMP=1

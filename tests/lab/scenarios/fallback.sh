@@ -55,7 +55,7 @@ vmx)
 	;;
 svm)
 	kvm_load ours
-	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush release ${KEEP}cow fault io-delay"
+	no_cache "no CR3 targets" "host ABI v1: load-cr3 tlb-flush release keep cow fault io-delay"
 	ring_and_memory
 	guest_kill f
 	kvm_unload

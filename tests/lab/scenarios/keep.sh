@@ -63,24 +63,6 @@ around() {
 
 kvm_load ours
 
-if [ -z "$KEEP" ]; then
-	text="keep is not in this kernel"
-	guest t nopti kvm_paravirt=tlb,keep,cow,fault lab=serve
-	guest_expect t 'G: ready' 120
-	check "$text: its log says so" guest_sh t 60 "dmesg | grep -q 'kvm_paravirt=: keep is not in this kernel'"
-	check "$text: so does sysfs" guest_sh t 60 "grep -qx stock $STATE/page_tables"
-	# shellcheck disable=SC2086 # a list of words
-	spares $all
-	counts kept = 0
-	flushed -gt
-	around on
-	no_complaint
-	guest_kill t
-	kvm_unload
-	dmesg_clean
-	return
-fi
-
 kept "one vCPU" nopti kvm_paravirt=1
 flushed -gt
 around on

@@ -32,7 +32,7 @@ flushes() {
 	check "$text: memory of 8 processes is right" guest_sh t 480 'memsum 1'
 }
 
-offered="tlb-flush release ${KEEP}cow fault io-delay"
+offered="tlb-flush release keep cow fault io-delay"
 
 kvm_load ours
 flushes "all" " $offered" nopti kvm_paravirt=1

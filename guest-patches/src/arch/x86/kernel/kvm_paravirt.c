@@ -14,7 +14,6 @@
 #include <linux/io.h>
 #include <linux/kernel.h>
 #include <linux/kvm_para.h>
-#include <linux/pgtable.h>
 #include <linux/printk.h>
 #include <linux/string.h>
 
@@ -199,11 +198,6 @@ static void __init kvmpv_keep_wanted(void)
 {
 	if (!IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) || !kvmpv_want(KVMPV_PART_KEEP))
 		return;
-	if (!KVMPV_CAN_KEEP) {
-		if (kvmpv_listed)
-			pr_warn("kvm_paravirt=: keep is not in this kernel\n");
-		return;
-	}
 	kvmpv_keep_init();
 	kvmpv_keep_used = true;
 }

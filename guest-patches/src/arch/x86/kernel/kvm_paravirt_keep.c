@@ -87,7 +87,7 @@ static void (*kvmpv_exit_mmap_before)(struct mm_struct *mm) __ro_after_init;
 
 static unsigned int kvmpv_tree_pages(const struct kvmpv_tree *tree)
 {
-	return tree->nr + (1 << PGD_ALLOCATION_ORDER);
+	return tree->nr + (1 << kvmpv_pgd_order());
 }
 
 /*
@@ -114,15 +114,16 @@ static int kvmpv_next_entry(const void *table, int i)
 
 /*
  * A table counts in NR_PAGETABLE of whom it is charged to, and of its node. While
- * it is kept it is charged to nobody; of the node it stays one.
+ * it is kept it is charged to nobody; of the node it stays one. So does the page
+ * directory, of one page or two, where Linux counts it (not yet in 6.12).
  */
 static void kvmpv_uncharge(struct page *page, unsigned int order)
 {
 	if (!PageMemcgKmem(page))
 		return;
 	if (PageTable(page)) {
-		mod_lruvec_page_state(page, NR_PAGETABLE, -1);
-		inc_node_page_state(page, NR_PAGETABLE);
+		mod_lruvec_page_state(page, NR_PAGETABLE, -(1 << order));
+		mod_node_page_state(page_pgdat(page), NR_PAGETABLE, 1 << order);
 	}
 	memcg_kmem_uncharge_page(page, order);
 }
@@ -133,8 +134,8 @@ static bool kvmpv_charge(struct page *page, unsigned int order)
 				   order))
 		return false;
 	if (PageMemcgKmem(page) && PageTable(page)) {
-		dec_node_page_state(page, NR_PAGETABLE);
-		mod_lruvec_page_state(page, NR_PAGETABLE, 1);
+		mod_node_page_state(page_pgdat(page), NR_PAGETABLE, -(1 << order));
+		mod_lruvec_page_state(page, NR_PAGETABLE, 1 << order);
 	}
 	return true;
 }
@@ -143,7 +144,7 @@ static void kvmpv_tree_uncharge(struct kvmpv_tree *tree)
 {
 	int i;
 
-	kvmpv_uncharge(virt_to_page(tree->pgd), PGD_ALLOCATION_ORDER);
+	kvmpv_uncharge(virt_to_page(tree->pgd), kvmpv_pgd_order());
 	for (i = 0; i < tree->nr; i++)
 		kvmpv_uncharge(tree->table[i], 0);
 }
@@ -153,7 +154,7 @@ static bool kvmpv_tree_charge(struct kvmpv_tree *tree)
 {
 	int i;
 
-	if (!kvmpv_charge(virt_to_page(tree->pgd), PGD_ALLOCATION_ORDER))
+	if (!kvmpv_charge(virt_to_page(tree->pgd), kvmpv_pgd_order()))
 		return false;
 	for (i = 0; i < tree->nr; i++) {
 		if (!kvmpv_charge(tree->table[i], 0)) {
@@ -168,7 +169,7 @@ static struct vm_area_struct *kvmpv_next_vma(struct kvmpv_walk *w)
 {
 	struct vm_area_struct *vma = vma_next(w->vmi);
 
-	/* A fork that failed got no further. */
+	/* A fork that failed got no further: 6.12 marks the place, 7.2 cuts the rest off. */
 	return xa_is_zero(vma) ? NULL : vma;
 }
 
@@ -186,8 +187,10 @@ static bool kvmpv_add(struct kvmpv_walk *w, const void *table, enum kvmpv_level 
 {
 	struct kvmpv_tree *tree = w->tree;
 
+	if (tree->nr == KVMPV_TREE_TABLES)
+		return false;
 	/* One that another mm has a share in, as hugetlbfs may, is not this one's to keep. */
-	if (tree->nr == KVMPV_TREE_TABLES || page_count(virt_to_page(table)) != 1)
+	if (level == KVMPV_PMDS && hugetlb_pmd_shared((pte_t *)table))
 		return false;
 	tree->table[tree->nr] = virt_to_page(table);
 	tree->level[tree->nr++] = level;
@@ -549,7 +552,7 @@ static bool kvmpv_keep_tables(struct mm_struct *mm)
 	keep = keep && !mm->context.ldt;
 #endif
 	keep = keep && kvmpv_trees_room(mm->context.kvmpv_layout,
-					pages + (1 << PGD_ALLOCATION_ORDER));
+					pages + (1 << kvmpv_pgd_order()));
 	if (keep && !tree) {
 		tree = kzalloc(sizeof(*tree), GFP_NOWAIT | __GFP_NOWARN);
 		mm->context.kvmpv_tree = tree;

@@ -11,7 +11,6 @@
 #include <linux/kobject.h>
 #include <linux/kvm_para.h>
 #include <linux/percpu.h>
-#include <linux/pgtable.h>
 #include <linux/sysfs.h>
 
 #include <asm/kvm_paravirt.h>
@@ -118,7 +117,7 @@ KVMPV_STATE(page_tables, kvmpv_keep_used, "kept");
 static ssize_t kept_pages_show(struct kobject *kobj,
 			       struct kobj_attribute *attr, char *buf)
 {
-	return sysfs_emit(buf, "%lu\n", KVMPV_CAN_KEEP ? kvmpv_trees_count() : 0);
+	return sysfs_emit(buf, "%lu\n", kvmpv_trees_count());
 }
 
 static struct kobj_attribute kept_pages_attr = __ATTR_RO(kept_pages);

@@ -134,18 +134,6 @@ extern bool kvmpv_iodelay_used, kvmpv_pic_used, kvmpv_pti_used;
 extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
 
 /*
- * Can this kernel keep page tables? asm/pgtable.h has the hooks then. The patch with
- * these is empty in a series that leaves it out. For who has included that before.
- */
-#ifdef _LINUX_PGTABLE_H
-#ifdef arch_leave_pgd_range
-#define KVMPV_CAN_KEEP			true
-#else
-#define KVMPV_CAN_KEEP			false
-#endif
-#endif
-
-/*
  * What kernels name, or do, in another way. Macros, as most users of this header need
  * nothing of what these take.
  */
@@ -154,6 +142,7 @@ extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
 #define kvmpv_free_tables_by_rcu()	(pv_ops.mmu.tlb_remove_table = tlb_remove_table)
 #define kvmpv_count_spurious_irq()	atomic_inc(&irq_err_count)
 #define kvmpv_thp_disabled(mm)		test_bit(MMF_DISABLE_THP, &(mm)->flags)
+#define kvmpv_pgd_order()		PGD_ALLOCATION_ORDER
 #define kvmpv_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr, false)
 #else
 #define kvmpv_no_io_delay()		(pv_info.io_delay = false)
@@ -161,6 +150,7 @@ extern bool kvmpv_keep_used, kvmpv_cow_used, kvmpv_fault_used;
 #define kvmpv_free_tables_by_rcu()	do { } while (0)
 #define kvmpv_count_spurious_irq()	irq_stat_inc_and_enable(IRQ_COUNT_PIC_APIC_ERROR)
 #define kvmpv_thp_disabled(mm)		(__mm_flags_get_word(mm) & MMF_DISABLE_THP_MASK)
+#define kvmpv_pgd_order()		pgd_allocation_order()
 #define kvmpv_alloc_folio(gfp, vma, addr)	vma_alloc_folio(gfp, 0, vma, addr)
 #endif
 
