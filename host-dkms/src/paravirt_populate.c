@@ -633,12 +633,12 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu) ||
 	    !vcpu->arch.mmu->root_role.direct)
 		return;
-	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
-	if (!kvmpv_slot_is_plain(b.slot))
-		return;
 	/* What is only read need not be there: the zero page is as good. */
 	allocate = write && mode != KVMPV_POPULATE_PRESENT && kvmpv_watch(vcpu);
 	if (!allocate && !kvmpv_is_worth_a_look(p))
+		return;
+	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
+	if (!kvmpv_slot_is_plain(b.slot))
 		return;
 	n = mode == KVMPV_POPULATE_PRESENT ? KVMPV_PRESENT_PAGES : mode;
 	b.start = max(gfn & ~(gfn_t)(n - 1), b.slot->base_gfn);
