@@ -14,7 +14,9 @@
 #define RAM_END		__pa(high_memory)	/* lowmem is all there is */
 
 static struct kvmpv_page_range *list;	/* a page of its own */
-static struct page *fresh;		/* nobody has touched it since the machine was started */
+static struct page *fresh;		/* free memory, and where the tests need it such that nobody has ever touched */
+static struct page *blocks[64];
+static unsigned int nr_blocks;
 
 static const struct {
 	const char *name;
@@ -64,12 +66,17 @@ static long populate(unsigned int nr)
 	return hostile_call(KVMPV_HC_POPULATE, __pa(list), nr);
 }
 
-/* In the second place, after fresh memory, which nothing may be done to then. */
-static long populate_second(u64 gpa, u64 pages)
+/* In the second place, after memory that nothing may be done to then. */
+static long populate_after(u64 first, u64 gpa, u64 pages)
 {
-	list[0] = (struct kvmpv_page_range){ PFN_PHYS(page_to_pfn(fresh)), 1 };
+	list[0] = (struct kvmpv_page_range){ PFN_PHYS(page_to_pfn(fresh)), first };
 	list[1] = (struct kvmpv_page_range){ gpa, pages };
 	return populate(2);
+}
+
+static long populate_second(u64 gpa, u64 pages)
+{
+	return populate_after(1, gpa, pages);
 }
 
 /* How many pages of the fresh memory are mapped by calls that name all of it. */
@@ -111,12 +118,25 @@ static void try_refused(void)
 	hostile_case("populate-544-in-32", -KVMPV_E2BIG, populate(32));
 }
 
+/*
+ * Which memory nobody has touched the guest does not know. It is what the allocator gives last, and of which all is
+ * mapped by the call: also by the one that is refused before, if that did anything.
+ */
 static void try_mapped(void)
 {
-	void *va = page_address(fresh);
+	unsigned int i = nr_blocks, refused = 0;
+	long mapped = 0;
+	void *va;
 
-	/* It shows that what was refused has mapped nothing, too. */
-	hostile_case("populate-maps", 1 << FRESH_ORDER, populate_fresh());
+	while (i-- && mapped != 1 << FRESH_ORDER) {
+		fresh = blocks[i];
+		refused += populate_after(1 << FRESH_ORDER, GPA_HOLE, 1) == -KVMPV_E2BIG &&
+			   populate_after(256, GPA_HOLE, 1) == -KVMPV_EFAULT;
+		mapped = populate_fresh();
+	}
+	hostile_case("populate-refused-before", nr_blocks - 1 - i, refused);
+	hostile_case("populate-maps", 1 << FRESH_ORDER, mapped);
+	va = page_address(fresh);
 	hostile_case("populate-zeroes", 1, !memchr_inv(va, 0, PAGE_SIZE << FRESH_ORDER));
 	memset(va, 0x5a, PAGE_SIZE << FRESH_ORDER);
 	hostile_case("populate-again", 0, populate_fresh());
@@ -140,17 +160,21 @@ void hostile_populate(void)
 {
 	list = (void *)get_zeroed_page(GFP_KERNEL);
 	/* Not by the allocator: this guest was started without the option. */
-	fresh = alloc_pages(GFP_KERNEL | __GFP_NOWARN, FRESH_ORDER);
-	if (!list || !fresh) {
+	while (nr_blocks < ARRAY_SIZE(blocks) &&
+	       (fresh = alloc_pages(GFP_NOWAIT | __GFP_NOWARN, FRESH_ORDER)))
+		blocks[nr_blocks++] = fresh;
+	if (!list || !nr_blocks) {
 		hostile_text("memory", "yes", "no");
 		return;
 	}
 	hostile_case("populate-features", KVMPV_F_POPULATE,
 		     hostile_call(KVMPV_HC_FEATURES, 0, 0));
+	fresh = blocks[0];
 	hostile_on(0, try_refused);
 	hostile_on(0, try_mapped);
 	/* When a memory slot goes KVM forgets what it has mapped: not before. */
 	hostile_with_rom(with_rom);
-	__free_pages(fresh, FRESH_ORDER);
+	while (nr_blocks)
+		__free_pages(blocks[--nr_blocks], FRESH_ORDER);
 	free_page((unsigned long)list);
 }
