@@ -620,12 +620,14 @@ static unsigned long kvmpv_feature_of(u32 nr)
 static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 					const u64 *a, u64 last)
 {
+	bool populate;
 	long r;
 
 	if (!(kvmpv_allowed & kvmpv_feature_of(nr)))
 		return -KVMPV_ENOSYS;
 	/* POPULATE is for hosts with EPT or NPT, the others for those without. */
-	if (kvmpv_vendor_shadows() == (nr == KVMPV_HC_POPULATE))
+	populate = nr == KVMPV_HC_POPULATE;
+	if (kvmpv_vendor_shadows() == populate)
 		return -KVMPV_ENODEV;
 	switch (nr) {
 	case KVMPV_HC_FLUSH:
