@@ -130,7 +130,8 @@ check_modules()
 		check "$1: $m: vermagic is the stock module's" \
 			same "$(modinfo -F vermagic "$(our_file "$1" "$m")")" \
 			"$(modinfo -F vermagic "$(stock_file "$1" "$m")")"
-		check "$1: $m: the only new parameter is paravirt" same "$(new_parameters "$1" "$m")" paravirt
+		check "$1: $m: the only new parameters are paravirt and populate" \
+			same "$(new_parameters "$1" "$m" | paste -s)" "$(printf 'paravirt\tpopulate')"
 		check "$1: $m: every import is exported by this kernel, CRC included" \
 			imports_are_exported "$1" "$m"
 		if has_crcs "$1"; then
