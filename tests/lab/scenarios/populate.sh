@@ -4,7 +4,7 @@
 # whose guest touches pages at its word (../populate/README.md); then a Linux guest in QEMU boots and writes to 96 MB.
 # TESTS: of that VMM. CONFIGS: of the Linux guest; the first is what the others are compared with; in "asked" it is the guest
 # that asks for memory, and nothing else is mapped ahead. MOVES: how a guest that verifies its memory moves from one QEMU to
-# another. Each may be empty.
+# another. Each may be empty; lists are of blanks or commas.
 CLOCK="instructions"
 MEGABYTES="768"
 TESTS="parameter touch present read given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup races"
@@ -24,8 +24,8 @@ vm_tests() {
 	mkdir $CGROUP/populate
 	echo madvise >$HUGE
 	kvm_load ours "$PAGING=1"
-	# shellcheck disable=SC2086 # words are meant
-	check "the VMM came to its end" checks_of populate $TESTS
+	# shellcheck disable=SC2046 # words are meant
+	check "the VMM came to its end" checks_of populate $(echo "$TESTS" | tr , ' ')
 	kvm_unload
 	swapoff /dev/ram0
 }
@@ -115,7 +115,7 @@ moving_guest() {
 	guest_sh $from 60 \
 		'>/tmp/rounds; while :; do memsum 1 >/dev/null 2>&1 || >/tmp/bad; echo . >>/tmp/rounds; done &'
 	verifies $from "before it moves"
-	for how in $MOVES; do
+	for how in $(echo "$MOVES" | tr , ' '); do
 		hop=$((hop + 1))
 		moves_by "$how" "$from" m$hop
 		from=m$hop
@@ -128,6 +128,7 @@ moving_guest() {
 
 [ -z "$TESTS" ] || vm_tests
 echo never >$HUGE
+CONFIGS=$(echo "$CONFIGS" | tr , ' ')
 if [ -n "$CONFIGS" ]; then
 	base=${CONFIGS%% *}
 	for config in $CONFIGS; do linux_guest "$config"; done
