@@ -12,6 +12,7 @@
 #include <linux/percpu.h>
 #include <linux/xarray.h>
 
+#include "mmu.h"	/* kvm_mmu_page_fault(), from 7.2 on */
 #include "paravirt_table.h"
 
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
