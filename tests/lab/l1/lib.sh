@@ -617,6 +617,9 @@ metric() { rec "$fields,\"metric\":\"$1\",\"value\":$(awk -v n="$2" -v ops="$3" 
 # takes two, of 10^9 instructions each; one that hangs is to be seen soon.
 SILENCE=8
 
+# METRIC:NAME...: further counters, of KVM's, that become records in the pass "insns".
+STATS=
+
 # measure NAME CONFIG SECONDS [BUSY]: answer the marks of a guest that runs
 # lab=pass:insns,null,WORKS,pass:exits,null,WORKS and turn its results into records. "null", first in
 # each pass, is what the marks cost by themselves. Exits and instructions are of the same run: what
@@ -681,6 +684,9 @@ exits() {
 		[ "$(gained exits)" -gt 0 ] || not_ok "$work exits" "KVM has counted none"
 		metric exits_per_op "$(gained exits)" "$ops"
 		metric io_exits "$(gained io_exits)" "$ops"
+		for stat in $STATS; do
+			metric "${stat%%:*}" "$(gained "${stat#*:}")" "$ops"
+		done
 		;;
 	exits)
 		grep -q '^reason:' "$RUN"/counted || not_ok "$work exits" "the histogram is empty"
@@ -776,6 +782,54 @@ compare() {
 		*) not_ok "measure $config" "no configuration of that name" ;;
 		esac
 	done
+}
+
+# --- memory that the host has not mapped yet
+
+# kvm_form FORM [PARAM=VALUE...]: KVM with EPT or NPT: the stock module, which is to use huge pages (huge) or none (stock); ours
+# without huge pages, which maps around a fault what is present, or blocks of so many pages (blockN), or nothing (ours), or only what the
+# guest asks for (asked).
+kvm_form() {
+	form=$1
+	shift
+	echo never >"$SYS"/kernel/mm/transparent_hugepage/enabled
+	case $form in
+	stock) kvm_load stock "$PAGING=1" "$@" ;;
+	huge) echo always >"$SYS"/kernel/mm/transparent_hugepage/enabled && kvm_load stock "$PAGING=1" "$@" ;;
+	ours) kvm_load ours "$PAGING=1" "$@" ;;
+	asked) kvm_load ours "$PAGING=1" populate=1 "$@" ;;
+	*) kvm_load ours "$PAGING=1" "populate=${form#block}" "$@" ;;
+	esac
+}
+
+# boot_mark, and booted NAME CONFIG: records of what happened between them, the boot of guest NAME.
+boot_mark() {
+	pass=insns
+	: >"$RUN"/null
+	counters >"$RUN"/before
+}
+
+booted() {
+	counted "$RUN"/before >"$RUN"/counted
+	work=boot_ept ops=1
+	fields="\"work\":\"$work\",\"config\":\"$2\",\"ops\":1,\"switches\":0"
+	exits
+	metric "$CLOCK_METRIC" $(($(gained now) - $(gained idle))) 1
+	resident "$1"
+}
+
+# touched NAME CONFIG ITEM...: measures ITEMs in guest NAME, which runs "serve".
+touched() {
+	touched_name=$1 touched_config=$2
+	shift 2
+	guest_say "$touched_name" "item pass:insns; item null; for w in $*; do item \$w; done; echo G: done"
+	measure "$touched_name" "$touched_config" 240 && guest_expect "$touched_name" 'G: rc=*' 60 && resident "$touched_name"
+}
+
+# resident NAME: a record of the last work, of how much memory QEMU then has.
+resident() {
+	read -r resident_pid <"$RUN/$1.pid"
+	metric resident_kb "$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$resident_pid/status")" 1
 }
 
 # --- guests that do not use the interface
