@@ -61,6 +61,7 @@ struct kvmpv_vcpu {
 struct kvmpv_populate {
 	struct mmu_notifier mn;	/* of the VMM's memory, if @watched */
 	struct xarray given_back; /* by PMD_SIZE of it, bits of kvmpv_granules() */
+	unsigned long nr_given_back; /* entries of it, under its lock */
 	struct kvm *kvm;
 	unsigned int epoch;	/* in which the VM was created, 0: none */
 	atomic_t seq;		/* how often something was given back */
@@ -174,14 +175,11 @@ int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 u64 *kvmpv_spt(u64 spte);
 
 /* paravirt_populate.c */
-/* Pages of one kvmpv_populate_range(). */
-#define KVMPV_POPULATE_MAX	512
-
 void kvmpv_populate_init(struct kvmpv_populate *p);
 void kvmpv_populate_destroy(struct kvmpv_populate *p);
 bool kvmpv_populate_offered(void);
-int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages,
-			 bool allocate);
+int kvmpv_check_mappable(struct kvm_vcpu *vcpu, gfn_t gfn, u64 npages);
+int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages);
 int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
 		       void *insn, int insn_len);
 

@@ -40,8 +40,16 @@
 #define KVMPV_IN_VAIN_MAX	5
 /* What one page table maps, and so the largest block. */
 #define KVMPV_TABLE_PAGES	PTRS_PER_PTE
-/* A range that spans more regions of PMD_SIZE than this is not taken down one by one. */
-#define KVMPV_GIVEN_BACK_MAX	4096
+/* More regions of PMD_SIZE than this, of all slots, are not taken down one by one at a time. */
+#define KVMPV_GIVEN_BACK_AT_ONCE	4096
+/*
+ * Nor are more in all: each may need a node of 576 bytes of its own, which stays when
+ * the slot goes. The regions of 512 GiB, of smaller VMs as many as they have.
+ */
+#define KVMPV_GIVEN_BACK_MAX	BIT(18)
+#define KVMPV_GIVEN_BACK_MIN	64
+/* So many pages are allocated before it is looked again whether memory is short. */
+#define KVMPV_ROOM_PAGES	64
 
 DEFINE_STATIC_KEY_FALSE(kvmpv_populates);
 
@@ -68,6 +76,8 @@ static int kvmpv_populate_set(const char *val, const struct kernel_param *kp)
 
 	if (!kvmpv_is_block(mode))
 		WRITE_ONCE(kvmpv_populate_epoch, kvmpv_populate_epoch + 1);
+	/* Pairs with kvmpv_populate_init(). */
+	smp_wmb();
 	WRITE_ONCE(kvmpv_populate_mode, mode);
 	if (mode > KVMPV_POPULATE_ASKED)
 		static_branch_enable(&kvmpv_populates);
@@ -101,32 +111,72 @@ MODULE_PARM_DESC(populate,
  * no block is allocated there again. What is taken down too much costs faults.
  */
 
-static void kvmpv_mark_given_back(struct kvmpv_populate *p, unsigned long start,
-				  unsigned long end)
+/* From now on nothing is allocated, so what was taken down is of no use any more. */
+static void kvmpv_lose_track(struct kvmpv_populate *p)
 {
-	unsigned long next, old;
-	unsigned int n = 0;
+	xa_lock(&p->given_back);
+	WRITE_ONCE(p->lost, true);
+	xa_unlock(&p->given_back);
+	xa_destroy(&p->given_back);
+}
+
+/* How many regions may be taken down for a VM. */
+static unsigned long kvmpv_given_back_max(const struct kvm *kvm)
+{
+	unsigned long regions = READ_ONCE(kvm->nr_memslot_pages) / PTRS_PER_PTE;
+
+	return min(regions + KVMPV_GIVEN_BACK_MIN, KVMPV_GIVEN_BACK_MAX);
+}
+
+/*
+ * Takes down one region of PMD_SIZE, or a part of it.
+ * Return: false if it cannot be taken down.
+ */
+static bool kvmpv_mark_region(struct kvmpv_populate *p, unsigned long start,
+			      unsigned long end)
+{
+	u32 bits = kvmpv_granules(start, end - 1);
+	unsigned long old;
 	void *entry;
-	u32 bits;
+	bool good = true;
+
+	xa_lock(&p->given_back);
+	entry = xa_load(&p->given_back, start >> PMD_SHIFT);
+	old = entry ? xa_to_value(entry) : 0;
+	if (p->lost)
+		good = false;
+	else if ((old & bits) == bits)
+		good = true;
+	else if (!entry && p->nr_given_back >= kvmpv_given_back_max(p->kvm))
+		good = false;
+	/* Reclaim comes here, too: nothing that could start it. */
+	else if (xa_is_err(__xa_store(&p->given_back, start >> PMD_SHIFT,
+				      xa_mk_value(old | bits),
+				      GFP_NOWAIT | __GFP_NOWARN)))
+		good = false;
+	else if (!entry)
+		p->nr_given_back++;
+	xa_unlock(&p->given_back);
+	return good;
+}
+
+/*
+ * The same memory may be in many slots, so @left is of all of them: who calls
+ * munmap() holds mmap_lock meanwhile.
+ * Return: false if not all of it was taken down.
+ */
+static bool kvmpv_mark_given_back(struct kvmpv_populate *p, unsigned long start,
+				  unsigned long end, unsigned int *left)
+{
+	unsigned long next;
 
 	for (; start < end; start = next) {
-		if (++n > KVMPV_GIVEN_BACK_MAX) {
-			WRITE_ONCE(p->lost, true);
-			return;
-		}
 		next = min(end, (start | ~PMD_MASK) + 1);
-		bits = kvmpv_granules(start, next - 1);
-		xa_lock(&p->given_back);
-		entry = xa_load(&p->given_back, start >> PMD_SHIFT);
-		old = entry ? xa_to_value(entry) : 0;
-		/* Reclaim comes here, too: nothing that could start it. */
-		if ((old & bits) != bits &&
-		    xa_is_err(__xa_store(&p->given_back, start >> PMD_SHIFT,
-					 xa_mk_value(old | bits),
-					 GFP_NOWAIT | __GFP_NOWARN)))
-			WRITE_ONCE(p->lost, true);
-		xa_unlock(&p->given_back);
+		if (!*left || !kvmpv_mark_region(p, start, next))
+			return false;
+		--*left;
 	}
+	return true;
 }
 
 /* Nothing may be allocated between @start and @end, in one region of PMD_SIZE. */
@@ -148,30 +198,41 @@ static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
 					const struct mmu_notifier_range *range)
 {
 	struct kvmpv_populate *p = container_of(mn, struct kvmpv_populate, mn);
+	struct kvm_vcpu *vcpu = kvm_get_running_vcpu();
+	unsigned int left = KVMPV_GIVEN_BACK_AT_ONCE;
 	struct interval_tree_node *node;
 	struct kvm_memory_slot *slot;
 	struct kvm_memslots *slots;
+	bool good = true;
 	int idx;
 
 	if ((range->event != MMU_NOTIFY_UNMAP &&
-	     range->event != MMU_NOTIFY_CLEAR) || kvm_get_running_vcpu())
+	     range->event != MMU_NOTIFY_CLEAR) || READ_ONCE(p->lost) ||
+	    (vcpu && vcpu->kvm == p->kvm))
 		return 0;
 
 	idx = srcu_read_lock(&p->kvm->srcu);
 	slots = kvm_memslots(p->kvm);
 	for (node = interval_tree_iter_first(&slots->hva_tree, range->start,
 					     range->end - 1);
-	     node;
+	     node && good;
 	     node = interval_tree_iter_next(node, range->start, range->end - 1)) {
 		slot = container_of(node, struct kvm_memory_slot,
 				    hva_node[slots->node_idx]);
-		kvmpv_mark_given_back(p,
-				      max(range->start, slot->userspace_addr),
-				      min(range->end, slot->userspace_addr +
-						      slot->npages * PAGE_SIZE));
+		/* While it is switched off nothing is taken down: then it is not known any more. */
+		good = kvmpv_is_block(READ_ONCE(kvmpv_populate_mode)) &&
+		       kvmpv_mark_given_back(p,
+					     max(range->start, slot->userspace_addr),
+					     min(range->end, slot->userspace_addr +
+							     slot->npages * PAGE_SIZE),
+					     &left);
+		if (!good)
+			kvmpv_lose_track(p);
 		/* Who has looked for the mark too early, and is about to allocate, stops. */
 		smp_mb__before_atomic();
 		atomic_inc(&p->seq);
+		if (mmu_notifier_range_blockable(range))
+			cond_resched();
 	}
 	srcu_read_unlock(&p->kvm->srcu, idx);
 	return 0;
@@ -189,9 +250,14 @@ static const struct mmu_notifier_ops kvmpv_populate_notifier = {
  */
 void kvmpv_populate_init(struct kvmpv_populate *p)
 {
-	xa_init(&p->given_back);
+	unsigned int epoch = READ_ONCE(kvmpv_populate_epoch);
+
+	/* Charged to the VMM, as far as it is the VMM that takes memory away. */
+	xa_init_flags(&p->given_back, XA_FLAGS_ACCOUNT);
+	/* If it is switched off and on meanwhile, the epoch is an old one. */
+	smp_rmb();
 	if (kvmpv_is_block(READ_ONCE(kvmpv_populate_mode)))
-		p->epoch = READ_ONCE(kvmpv_populate_epoch);
+		p->epoch = epoch;
 }
 
 /**
@@ -221,16 +287,18 @@ static bool kvmpv_watch(struct kvm_vcpu *vcpu)
 	/* Pairs with the release below. */
 	if (smp_load_acquire(&p->watched))
 		return true;
-	if (p->epoch != READ_ONCE(kvmpv_populate_epoch))
+	if (READ_ONCE(p->epoch) != READ_ONCE(kvmpv_populate_epoch))
 		return false;
 	/* Registering waits for the lock of the address space: one vCPU does so. */
 	if (!mutex_trylock(&vm->lock))
 		return false;
-	if (!p->watched) {
+	if (!p->watched && p->epoch) {
 		p->kvm = vcpu->kvm;
 		p->mn.ops = &kvmpv_populate_notifier;
-		/* No memory, or a signal: at another fault, perhaps. */
-		if (!mmu_notifier_register(&p->mn, current->mm))
+		/* No memory, or a signal: at another fault it would be too late. */
+		if (mmu_notifier_register(&p->mn, current->mm))
+			WRITE_ONCE(p->epoch, 0);
+		else
 			/* After what the notifier uses; for those who do not take the lock. */
 			smp_store_release(&p->watched, true);
 	}
@@ -279,18 +347,32 @@ static bool kvmpv_counter_has_room(struct page_counter *counter,
 }
 
 /*
+ * Pages of the guest that are in memory for sure: what KVM maps. A nested guest, or
+ * SMM, has it mapped twice, so no more than the VMM has in memory in all.
+ */
+static unsigned long kvmpv_in_memory(struct kvm *kvm)
+{
+	s64 mapped = atomic64_read(&kvm->stat.pages_4k) +
+		     atomic64_read(&kvm->stat.pages_2m) * KVM_PAGES_PER_HPAGE(PG_LEVEL_2M) +
+		     atomic64_read(&kvm->stat.pages_1g) * KVM_PAGES_PER_HPAGE(PG_LEVEL_1G);
+
+	return min_t(unsigned long, max_t(s64, mapped, 0), get_mm_rss(current->mm));
+}
+
+/*
  * Could the guest touch all of its memory now, without anything having to be taken
- * from somebody? Then no page that it gets early can be what another one is missing,
- * and is reclaimed or killed for: not before the guest has everything it may have.
+ * from somebody but the page cache? Then no page that it gets early can be what another
+ * one is missing, and is reclaimed or killed for: not before the guest has everything
+ * it may have, provided that nobody else grows meanwhile.
  */
 static bool kvmpv_has_room(struct kvm *kvm, struct vm_area_struct *vma)
 {
-	unsigned long need = kvm->nr_memslot_pages, rss = get_mm_rss(current->mm);
+	unsigned long need = READ_ONCE(kvm->nr_memslot_pages);
 	struct mem_cgroup *memcg;
 	bool room;
 
+	need -= min(need, kvmpv_in_memory(kvm));
 	/* Each CPU may have charged so many pages that it does not use. */
-	need -= min(need, rss);
 	need += (atomic_read(&kvm->online_vcpus) + num_online_cpus()) *
 		KVMPV_TABLE_PAGES;
 	if (kvmpv_free_pages(vma) < need)
@@ -308,6 +390,12 @@ static bool kvmpv_has_room(struct kvm *kvm, struct vm_area_struct *vma)
 static bool kvmpv_has_to_stop(void)
 {
 	return signal_pending(current) || need_resched();
+}
+
+/* A guest that asks does so with interrupts off, and may have to take one. */
+static bool kvmpv_is_interrupted(struct kvm_vcpu *vcpu, bool asked)
+{
+	return asked && kvm_test_request(KVM_REQ_EVENT, vcpu);
 }
 
 /* Pages of a part of a memory slot, within what one page table of KVM's maps. */
@@ -453,7 +541,7 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 {
 	struct kvmpv_populate *p = &kvmpv_vendor_vm(vcpu->kvm)->populate;
 	unsigned long hva = kvmpv_block_hva(b);
-	unsigned int i, seq = atomic_read(&p->seq);
+	unsigned int i, n = 0, seq = atomic_read(&p->seq);
 
 	if (!vma_is_anonymous(vma) || !(vma->vm_flags & VM_WRITE) ||
 	    bitmap_empty(b->none, b->n))
@@ -469,15 +557,19 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 			return;
 		}
 	}
-	if (!kvmpv_has_room(vcpu->kvm, vma)) {
-		kvmpv_count(KVMPV_STAT_POPULATE_SHORT);
-		return;
-	}
 	for_each_set_bit(i, b->none, b->n) {
-		if (kvmpv_has_to_stop() ||
+		if (kvmpv_has_to_stop() || kvmpv_is_interrupted(vcpu, asked) ||
 		    (!asked && atomic_read(&p->seq) != seq))
 			return;
-		/* Without FAULT_FLAG_ALLOW_RETRY it keeps the lock, and waits for nobody. */
+		if (!(n++ % KVMPV_ROOM_PAGES) && !kvmpv_has_room(vcpu->kvm, vma)) {
+			kvmpv_count(KVMPV_STAT_POPULATE_SHORT);
+			return;
+		}
+		/*
+		 * Without FAULT_FLAG_ALLOW_RETRY it keeps the lock, and waits for no
+		 * userfaultfd. If somebody else has put a page there since the look, it
+		 * may wait for that one, as any fault does.
+		 */
 		if (handle_mm_fault(vma, hva + i * PAGE_SIZE, FAULT_FLAG_WRITE,
 				    NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
 			return;
@@ -497,14 +589,15 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
  * is lost if the entry says so, too.
  */
 static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
-		     unsigned int i)
+		     unsigned int i, bool *huge)
 {
 	struct kvm_page_fault fault = {
 		.addr = gfn_to_gpa(b->start + i),
 		.is_tdp = true,
 		.prefetch = kvmpv_vendor_tracks_accesses() &&
 			    !boot_cpu_has(X86_FEATURE_HYPERVISOR),
-		.nx_huge_page_workaround_enabled = true,
+		.nx_huge_page_workaround_enabled =
+			is_nx_huge_page_enabled(vcpu->kvm),
 		.max_level = KVM_MAX_HUGEPAGE_LEVEL,
 		.req_level = PG_LEVEL_4K,
 		.goal_level = PG_LEVEL_4K,
@@ -514,70 +607,95 @@ static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
 		KVMPV_FAULT_NO_HVA
 	};
 	u32 reason = vcpu->run->exit_reason;
+	u64 signal_exits = vcpu->stat.signal_exits;
 	int r;
 
 	/* The slot is another one, or has other flags, since it was looked at. */
 	if (fault.slot != b->slot)
 		return RET_PF_RETRY;
 	r = vcpu->arch.mmu->page_fault(vcpu, &fault);
-	/* The reason that this leaves for userspace is of no access of the guest's. */
+	/* What a signal leaves for userspace is of no access of the guest's. */
 	vcpu->run->exit_reason = reason;
+	vcpu->stat.signal_exits = signal_exits;
+	*huge = fault.goal_level > PG_LEVEL_4K;
 	return r;
 }
 
+/* Is memory being taken away, or has it been since @seq? As KVM's own handlers ask. */
+static bool kvmpv_is_invalidated(struct kvm *kvm, unsigned long seq)
+{
+	if (READ_ONCE(kvm->mmu_invalidate_in_progress))
+		return true;
+	/* Pairs with the barrier of who counts mmu_invalidate_seq up first. */
+	smp_rmb();
+	return READ_ONCE(kvm->mmu_invalidate_seq) != seq;
+}
+
 /*
- * Maps @b, or as much of it as is in the VMA of the page @at.
+ * Maps @b, or as much of it as is in the VMA of the page @at, to which @b is cut. If
+ * there is no VMA for @at, or none of which pages may be mapped, @b is cut to what is
+ * as far as that goes.
  * Return: how many pages were mapped.
  */
 static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 					 struct kvmpv_block *b, gfn_t at,
 					 bool allocate, bool asked)
 {
-	bool map = vcpu->arch.mmu->root_role.direct;
-	unsigned long hva = __gfn_to_hva_memslot(b->slot, at), end;
+	unsigned long hva = __gfn_to_hva_memslot(b->slot, at), start, end, seq;
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
 	unsigned int i, mapped = 0;
+	bool plain, huge;
 	int r;
 
 	/* Nobody waits for whoever changes the address space. */
 	if (!mmap_read_trylock(mm))
 		return 0;
 	vma = find_vma(mm, hva);
-	if (!vma || vma->vm_start > hva || userfaultfd_armed(vma) ||
-	    (vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_HUGETLB))) {
-		mmap_read_unlock(mm);
-		return 0;
-	}
-	hva = kvmpv_block_hva(b);
-	end = hva + b->n * PAGE_SIZE;
-	if (hva < vma->vm_start) {
-		i = (vma->vm_start - hva) >> PAGE_SHIFT;
+	plain = vma && vma->vm_start <= hva && !userfaultfd_armed(vma) &&
+		!(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP | VM_HUGETLB));
+	start = kvmpv_block_hva(b);
+	end = start + b->n * PAGE_SIZE;
+	if (plain && start < vma->vm_start) {
+		i = (vma->vm_start - start) >> PAGE_SHIFT;
 		bitmap_shift_right(b->unmapped, b->unmapped, i, KVMPV_TABLE_PAGES);
 		b->start += i;
 		b->n -= i;
 	}
-	if (end > vma->vm_end)
-		b->n -= (end - vma->vm_end) >> PAGE_SHIFT;
+	if (vma && vma->vm_start > hva)
+		b->n -= (end - min(end, vma->vm_start)) >> PAGE_SHIFT;
+	else if (vma)
+		b->n -= (end - min(end, vma->vm_end)) >> PAGE_SHIFT;
+	if (!plain) {
+		mmap_read_unlock(mm);
+		return 0;
+	}
 
+	seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
+	smp_rmb();
 	kvmpv_look(mm, b);
 	if (allocate) {
 		bitmap_and(b->none, b->none, b->unmapped, b->n);
 		kvmpv_allocate(vcpu, vma, b, asked);
+		seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
+		smp_rmb();
 		kvmpv_look(mm, b);
 	}
 	mmap_read_unlock(mm);
 
-	if (!map)
-		return 0;
 	bitmap_and(b->at_hand, b->at_hand, b->unmapped, b->n);
 	for_each_set_bit(i, b->at_hand, b->n) {
-		if (kvmpv_has_to_stop())
+		/* What was there may have gone: it must not come back, nor be waited for. */
+		if (kvmpv_has_to_stop() || kvmpv_is_interrupted(vcpu, asked) ||
+		    kvmpv_is_invalidated(vcpu->kvm, seq))
 			break;
-		r = kvmpv_map(vcpu, b, i);
+		r = kvmpv_map(vcpu, b, i, &huge);
 		if (r == RET_PF_FIXED)
 			mapped++;
 		else if (r != RET_PF_SPURIOUS)
+			break;
+		/* All that one page table could map is mapped by now. */
+		if (huge)
 			break;
 	}
 	this_cpu_add(kvmpv_stats[KVMPV_STAT_POPULATE_MAPPED], mapped);
@@ -597,6 +715,7 @@ static bool kvmpv_may_populate(struct kvm_vcpu *vcpu)
 {
 	return !is_guest_mode(vcpu) && !is_smm(vcpu) &&
 	       !kvmpv_has_private_mem(vcpu->kvm) &&
+	       vcpu->arch.mmu->root_role.direct &&
 	       VALID_PAGE(vcpu->arch.mmu->root.hpa);
 }
 
@@ -618,8 +737,11 @@ static void kvmpv_looked(struct kvmpv_populate *p, bool found)
 	unsigned int n = found ? 0 : min(READ_ONCE(p->in_vain) + 1,
 					 (unsigned int)KVMPV_IN_VAIN_MAX);
 
-	WRITE_ONCE(p->in_vain, n);
-	WRITE_ONCE(p->skip, BIT(n) - 1);
+	/* All vCPUs read it: it is written only if it changes. */
+	if (READ_ONCE(p->in_vain) != n)
+		WRITE_ONCE(p->in_vain, n);
+	if (n)
+		WRITE_ONCE(p->skip, BIT(n) - 1);
 }
 
 static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
@@ -630,8 +752,7 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 	bool table, allocate;
 	gfn_t end;
 
-	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu) ||
-	    !vcpu->arch.mmu->root_role.direct)
+	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu))
 		return;
 	/* What is only read need not be there: the zero page is as good. */
 	allocate = write && mode != KVMPV_POPULATE_PRESENT && kvmpv_watch(vcpu);
@@ -698,51 +819,68 @@ bool kvmpv_populate_offered(void)
 }
 
 /**
+ * kvmpv_check_mappable() - can the vCPU have a range of pages?
+ * @vcpu: the vCPU
+ * @gfn: first page
+ * @npages: how many, at most KVMPV_POPULATE_PAGES
+ *
+ * A memory slot may be where a vCPU cannot get: beyond its MAXPHYADDR, which decides
+ * how many levels its tables have. KVM's own functions would map it all the same, at
+ * what is left of the address, where nobody would look for it when it is taken away.
+ *
+ * Context: exit handler.
+ * Return: 0 or -KVMPV_EFAULT.
+ */
+int kvmpv_check_mappable(struct kvm_vcpu *vcpu, gfn_t gfn, u64 npages)
+{
+	return kvmpv_is_within(gfn, npages, vcpu->arch.mmu->root_role.level,
+			       cpuid_maxphyaddr(vcpu)) ? 0 : -KVMPV_EFAULT;
+}
+
+/**
  * kvmpv_populate_range() - what the guest has asked for
  * @vcpu: the vCPU that asks
  * @start: first page
- * @npages: how many, at most KVMPV_POPULATE_MAX
- * @allocate: also what is not there yet; else only what the VMM's page tables hold
+ * @npages: how many, at most KVMPV_POPULATE_PAGES
  *
  * Whether the pages were given back once does not matter: the guest wants them now.
- * Under shadow paging pages are allocated only, as there is nothing to map ahead.
  * Best effort: nothing is done where it cannot be, see docs/populate.md, and no more
- * when a signal is pending or another task is to run.
+ * when a signal is pending, another task is to run, or an interrupt has come for the guest.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: how many pages were mapped, or -KVMPV_EINVAL for too many,
  * -KVMPV_EFAULT for a page that is no RAM of the guest's, -KVMPV_EROFS for one
  * that is read-only. Pages before it have been dealt with then.
  */
-int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages,
-			 bool allocate)
+int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages)
 {
 	struct kvmpv_block b;
 	gfn_t end = start + npages, next;
-	int mapped = 0;
+	int mapped = 0, r;
 	bool table;
 
-	if (npages > KVMPV_POPULATE_MAX || end < start)
+	if (npages > KVMPV_POPULATE_PAGES || end < start)
 		return -KVMPV_EINVAL;
-	for (; start < end; start = next) {
+	r = kvmpv_check_mappable(vcpu, start, npages);
+	for (; !r && start < end; start = next) {
 		b.slot = gfn_to_memslot(vcpu->kvm, start);
-		if (!b.slot || b.slot->id >= KVM_USER_MEM_SLOTS ||
-		    (b.slot->flags & KVM_MEMSLOT_INVALID))
-			return -KVMPV_EFAULT;
-		if (b.slot->flags & KVM_MEM_READONLY)
-			return -KVMPV_EROFS;
+		r = kvmpv_check_slot(b.slot);
+		if (r)
+			break;
 		next = min3(end, (start | (KVMPV_TABLE_PAGES - 1)) + 1,
 			    b.slot->base_gfn + b.slot->npages);
 		if (!kvmpv_slot_is_plain(b.slot) || !kvmpv_may_populate(vcpu) ||
-		    kvmpv_has_to_stop())
+		    kvmpv_has_to_stop() || kvmpv_is_interrupted(vcpu, true))
 			continue;
 		b.start = start;
 		b.n = next - start;
-		if (!vcpu->arch.mmu->root_role.direct)
-			bitmap_fill(b.unmapped, KVMPV_TABLE_PAGES);
-		else if (!kvmpv_find_unmapped(vcpu, &b, &table))
+		/* A guest asks for what it has already, if it was asked for by another one before. */
+		if (!kvmpv_find_unmapped(vcpu, &b, &table) ||
+		    bitmap_empty(b.unmapped, b.n))
 			continue;
-		mapped += kvmpv_populate_block(vcpu, &b, start, allocate, true);
+		mapped += kvmpv_populate_block(vcpu, &b, start, true, true);
+		/* What is beyond its VMA is in another one, perhaps. */
+		next = start + b.n;
 	}
-	return mapped;
+	return r ?: mapped;
 }

@@ -25,8 +25,10 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
 {
 	struct kvm_memory_slot *slot;
 	u64 nr;
-	int r;
+	int r = kvmpv_check_mappable(vcpu, gfn, pages);
 
+	if (r)
+		return r;
 	while (pages) {
 		slot = gfn_to_memslot(vcpu->kvm, gfn);
 		r = kvmpv_check_slot(slot);
@@ -83,7 +85,7 @@ int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		for (tries = 0; tries < KVMPV_POPULATE_TRIES; tries++) {
 			cond_resched();
 			r = kvmpv_populate_range(vcpu, gpa_to_gfn(range[i].gpa),
-						 range[i].pages, true);
+						 range[i].pages);
 			/* Userspace has taken the slot away meanwhile. */
 			if (r < 0)
 				goto out;

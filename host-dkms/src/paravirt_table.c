@@ -699,3 +699,21 @@ u32 kvmpv_granules(u64 first, u64 last)
 {
 	return (~0u << (first >> 16 & 31)) & (~0u >> (31 - (last >> 16 & 31)));
 }
+
+/**
+ * kvmpv_is_within() - are pages where a table of EPT or NPT has entries for them?
+ * @gfn: number of the first page
+ * @pages: how many
+ * @level: of the root, 4 or 5: how many tables there are, of 512 entries each
+ * @maxphyaddr: MAXPHYADDR of the vCPU, in bits, which userspace may have set to anything
+ *
+ * Return: true if all pages are.
+ */
+bool kvmpv_is_within(u64 gfn, u64 pages, int level, int maxphyaddr)
+{
+	int bits = 9 * level;
+
+	if (bits > maxphyaddr - 12)
+		bits = maxphyaddr - 12;
+	return bits >= 0 && gfn < 1ull << bits && pages <= (1ull << bits) - gfn;
+}

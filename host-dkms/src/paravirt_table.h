@@ -160,5 +160,6 @@ void kvmpv_flushes_add(struct kvmpv_flushes *todo, u64 va, u64 pages, u64 shift)
 void kvmpv_flushes_queue(struct kvmpv_flushes *todo,
 			 const struct kvmpv_flush_vcpus *desc);
 u32 kvmpv_granules(u64 first, u64 last);
+bool kvmpv_is_within(u64 gfn, u64 pages, int level, int maxphyaddr);
 
 #endif /* __KVMPV_TABLE_H */
