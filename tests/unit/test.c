@@ -1170,6 +1170,30 @@ static void flushes_of_others(void)
 	check(todo.all);
 }
 
+/* Up to what the root has entries for, and up to MAXPHYADDR, whatever userspace says that is. */
+static void within(void)
+{
+	static const struct { int level, maxphyaddr, bits; } cases[] = {
+		{ 4, 52, 36 }, { 4, 48, 36 }, { 4, 47, 35 }, { 5, 52, 40 }, { 5, 48, 36 }, { 5, 57, 45 },
+		{ 5, 58, 45 }, { 5, 255, 45 }, { 4, 13, 1 }, { 4, 12, 0 }, { 3, 40, 27 },
+	};
+	unsigned int i;
+	u64 end;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		end = 1ull << cases[i].bits;
+		check(kvmpv_is_within(0, 1, cases[i].level, cases[i].maxphyaddr));
+		check(kvmpv_is_within(0, end, cases[i].level, cases[i].maxphyaddr));
+		check(kvmpv_is_within(end - 1, 1, cases[i].level, cases[i].maxphyaddr));
+		check(!kvmpv_is_within(end - 1, 2, cases[i].level, cases[i].maxphyaddr));
+		check(!kvmpv_is_within(end, 1, cases[i].level, cases[i].maxphyaddr));
+		check(!kvmpv_is_within(0, end + 1, cases[i].level, cases[i].maxphyaddr));
+		check(!kvmpv_is_within(1, ~0ull, cases[i].level, cases[i].maxphyaddr));
+	}
+	check(!kvmpv_is_within(0, 1, 4, 11));
+	check(!kvmpv_is_within(0, 1, 4, 0));
+}
+
 /* Every pair of granules; the first and the last byte of each. */
 static void granules(void)
 {
@@ -1240,6 +1264,7 @@ static const struct {
 	{ "flush: 4 ranges, then all", flushes_ranges },
 	{ "flush: what others are asked for", flushes_of_others },
 	{ "flush: vCPUs 0 to 4095 of the mask", flush_mask },
+	{ "within: what a root can map", within },
 	{ "granules: each that a byte is in", granules },
 };
 

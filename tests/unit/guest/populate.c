@@ -14,15 +14,17 @@ struct zone { unsigned long zone_start_pfn, end; };
 
 static struct page pages[NR_PAGES];
 /* As a VM's: pages below that are nobody's, an end that is in the middle of a chunk. */
-static struct zone zone = { 70, NR_PAGES - 10 };
+static struct zone zone = { 256 + 70, NR_PAGES - 10 };
 static unsigned long max_pfn = NR_PAGES - 10, max_possible_pfn;
 static long answer = -1;	/* the host's, or -1: as many as were asked for */
 static unsigned int asked[NR_PAGES], calls, ranges, most, wrong;
+static bool refill;		/* of the list that is a CPU's own */
 
 #define zone_end_pfn(z)		((z)->end)
 #define page_zone(page)		(&zone)
 #define page_to_pfn(page)	((unsigned long)((page) - pages))
 #define PFN_PHYS(pfn)		((__u64)(pfn) << PAGE_SHIFT)
+#define SZ_1M			0x100000
 #define BIT(n)			(1UL << (n))
 #define BITS_TO_LONGS(n)	DIV_ROUND_UP(n, 64)
 #define max(a, b)		((a) > (b) ? (a) : (b))
@@ -34,12 +36,11 @@ static unsigned int asked[NR_PAGES], calls, ranges, most, wrong;
 #define test_bit(n, map)	((map)[(n) / 64] >> (n) % 64 & 1)
 #define clear_bit(n, map)	((void)((map)[(n) / 64] &= ~BIT((n) % 64)))
 
-/* The caller's interrupts are off: on one CPU nobody comes in between. */
+/* On one CPU nobody comes in between. */
 static bool test_and_set_bit(unsigned long n, unsigned long *map)
 {
 	bool was = test_bit(n, map);
 
-	wrong += !unit_irqs_off;
 	map[n / 64] |= BIT(n % 64);
 	return was;
 }
@@ -75,7 +76,7 @@ static long host(const struct kvmpv_page_range *range, unsigned long nr)
 
 	calls++;
 	ranges = nr;
-	wrong += !unit_irqs_off || !nr || nr > KVMPV_POPULATE_RANGES;
+	wrong += (refill && !unit_irqs_off) || !nr || nr > KVMPV_POPULATE_RANGES;
 	wrong += (unsigned long)range % 8 ||
 		 (unsigned long)range / 4096 != ((unsigned long)(range + nr) - 1) / 4096;
 	for (i = 0; i < nr; i++) {
@@ -136,7 +137,9 @@ static void take(unsigned int order, unsigned int nr, const unsigned int *pfn)
 		head.prev->next = entry;
 		head.prev = entry;
 	}
+	refill = true;
 	__kvmpv_take_pages(&head, order);
+	refill = false;
 }
 
 int main(void)
@@ -146,19 +149,19 @@ int main(void)
 	kvmpv_populate_init();
 	judge("a bit for each chunk", kvmpv_asked && kvmpv_nr_chunks == CHUNKS);
 
-	__kvmpv_take_page(&pages[130], 0);
-	judge("one page: its chunk", calls == 1 && total() == 64 && asked[128] && asked[191]);
-	__kvmpv_take_page(&pages[191], 0);
+	__kvmpv_take_page(&pages[386], 0);
+	judge("one page: its chunk", calls == 1 && total() == 64 && asked[384] && asked[447]);
+	__kvmpv_take_page(&pages[447], 0);
 	judge("another page of it: nothing", calls == 1 && total() == 64);
-	__kvmpv_take_page(&pages[190], 1);
+	__kvmpv_take_page(&pages[446], 1);
 	judge("a page of two chunks: the other", calls == 1 && total() == 64);
-	__kvmpv_take_page(&pages[188], 3);
-	judge("one that reaches beyond it: the next", calls == 2 && total() == 128 && asked[255]);
+	__kvmpv_take_page(&pages[444], 3);
+	judge("one that reaches beyond it: the next", calls == 2 && total() == 128 && asked[511]);
 
 	forget_all();
-	__kvmpv_take_page(&pages[70], 0);
+	__kvmpv_take_page(&pages[326], 0);
 	__kvmpv_take_page(&pages[NR_PAGES - 20], 0);
-	judge("not beyond the zone", total() == 58 + 54 && !asked[69] && asked[70]);
+	judge("not beyond the zone", total() == 58 + 54 && !asked[325] && asked[326]);
 
 	forget_all();
 	__kvmpv_take_page(&pages[512], 9);
@@ -168,15 +171,32 @@ int main(void)
 
 	forget_all();
 	for (i = 0; i < 63; i++)
-		pfn[i] = 300 + i;
+		pfn[i] = 700 + i;
 	take(0, 63, pfn);
 	judge("a refill: one call for all its chunks", calls == 1 && total() == 128);
 	for (i = 0; i < 63; i++)
-		pfn[i] = 3900 - 62 * i;
+		pfn[i] = 3900 - 50 * i;
 	take(0, 63, pfn);
-	judge("however many these are", calls == 2 && most == 512 && total() == 128 + 512);
+	judge("two for more, and no third", calls == 3 && most == 512 && total() == 128 + 1024);
 	take(0, 63, pfn);
-	judge("what did not fit is not asked for later: it may be gone by then", calls == 2);
+	judge("what did not fit is not asked for later: it may be gone by then", calls == 3);
+
+	forget_all();
+	pfn[0] = 1024;
+	pfn[1] = 2048;
+	take(9, 2, pfn);
+	judge("a refill of two pages of 2 MiB: all of both", calls == 2 && most == 512 && total() == 1024);
+
+	forget_all();
+	unit_nmi = true;
+	__kvmpv_take_page(&pages[1024], 0);
+	take(0, 2, pfn);
+	unit_nmi = false;
+	judge("in an NMI: nothing", !calls);
+	__kvmpv_take_page(&pages[200], 0);
+	judge("below 1 MiB: nothing", !calls);
+	take(0, 2, pfn);
+	judge("and what came in the NMI is asked for later", calls == 1 && total() == 128);
 
 	forget_all();
 	__kvmpv_take_page(&pages[512], 9);
@@ -211,6 +231,21 @@ int main(void)
 	__kvmpv_take_page(&pages[3000], 0);
 	__kvmpv_take_page(&pages[3000], 0);
 	judge("nor if it has done nothing", calls == 4);
+
+	/* As where the host has huge pages: 1, 2, 3, 4, 5, 7, 11, 19, 35, 67. */
+	forget_all();
+	kvmpv_in_vain = kvmpv_skip = 0;
+	for (i = 0; i < 56; i++)
+		__kvmpv_take_page(&pages[512 + 64 * i], 0);
+	judge("in vain again and again: ever more seldom", calls == 9);
+	forget_all();
+	answer = -1;
+	for (i = 0; i < 10; i++)
+		__kvmpv_take_page(&pages[512 + 64 * i], 0);
+	judge("so far", !calls);
+	for (i = 10; i < 14; i++)
+		__kvmpv_take_page(&pages[512 + 64 * i], 0);
+	judge("until it is worth it again", calls == 4);
 
 	kvmpv_used = 0;
 	kvmpv_nr_chunks = 0;

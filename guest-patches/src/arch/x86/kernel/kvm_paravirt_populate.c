@@ -27,6 +27,8 @@
 #include <linux/memblock.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/sizes.h>
 
 #include <asm/kvm_paravirt.h>
 
@@ -36,17 +38,35 @@
 
 static_assert(KVMPV_POPULATE_PAGES % KVMPV_CHUNK_PAGES == 0);
 
-/* What the next call names: 512-byte aligned, so that it is within a page. */
+/* Below are the holes of the ISA bus, and nothing that is worth a call. */
+#define KVMPV_FIRST_CHUNK	(SZ_1M >> PAGE_SHIFT >> KVMPV_CHUNK_ORDER)
+/* Calls of one refill: interrupts are off. The rest is left to who touches it. */
+#define KVMPV_CALLS_MAX		2
+/* After so many calls in a row for which nothing was done, only one of 2^n is made. */
+#define KVMPV_IN_VAIN_MIN	4
+#define KVMPV_IN_VAIN_MAX	8
+
+/* What the next call of a refill names: 512-byte aligned, so that it is within a page. */
 static DEFINE_PER_CPU(struct kvmpv_page_range [KVMPV_POPULATE_RANGES],
 		      kvmpv_wanted_pages) __aligned(512);
 
 static_assert(sizeof(struct kvmpv_page_range) * KVMPV_POPULATE_RANGES <= 512);
 
-/* What kvmpv_wanted_pages has, while a list is made. */
+/* Chunks, and so ranges, of a page that a call can name. */
+#define KVMPV_PAGE_CHUNKS	(KVMPV_POPULATE_PAGES / KVMPV_CHUNK_PAGES)
+
+static_assert(sizeof(struct kvmpv_page_range) * KVMPV_PAGE_CHUNKS <= 128);
+
+/* Calls in a row for which nothing was done, and those that are not made now. */
+static DEFINE_PER_CPU(unsigned int, kvmpv_in_vain);
+static DEFINE_PER_CPU(unsigned int, kvmpv_skip);
+
+/* What the ranges have, while a list is made. */
 struct kvmpv_wish {
 	struct kvmpv_page_range *range;
 	unsigned int nr;
 	unsigned int pages;
+	unsigned int calls;	/* have been made */
 };
 
 /* A bit for each chunk of the memory that there can be: it has been asked for. */
@@ -54,11 +74,16 @@ static unsigned long *kvmpv_asked __ro_after_init;
 static unsigned long kvmpv_nr_chunks __ro_after_init;
 static unsigned long kvmpv_populate_retry;
 
+static bool kvmpv_is_asked(unsigned long chunk)
+{
+	return chunk < KVMPV_FIRST_CHUNK || chunk >= kvmpv_nr_chunks ||
+	       test_bit(chunk, kvmpv_asked);
+}
+
 /* True for one of those who come at the same time. */
 static bool kvmpv_claim(unsigned long chunk)
 {
-	return chunk < kvmpv_nr_chunks && !test_bit(chunk, kvmpv_asked) &&
-	       !test_and_set_bit(chunk, kvmpv_asked);
+	return !kvmpv_is_asked(chunk) && !test_and_set_bit(chunk, kvmpv_asked);
 }
 
 static unsigned long kvmpv_first_chunk(const struct page *page)
@@ -78,7 +103,7 @@ static bool kvmpv_is_new(const struct page *page, unsigned int order)
 	unsigned long last = kvmpv_last_chunk(page, order);
 
 	for (; chunk <= last; chunk++)
-		if (chunk < kvmpv_nr_chunks && !test_bit(chunk, kvmpv_asked))
+		if (!kvmpv_is_asked(chunk))
 			return true;
 	return false;
 }
@@ -102,8 +127,66 @@ static void kvmpv_add_chunk(struct kvmpv_wish *wish, const struct zone *zone,
 }
 
 /*
- * What does not fit any more is left to who touches it. It counts as asked for all the
- * same: a balloon may take the page, and who takes the next one must not ask for both.
+ * Where the host backs the guest by huge pages, or has mapped all of it before, each
+ * call is one exit more than without. An estimate will do: the task may be moved to
+ * another CPU in between.
+ */
+static bool kvmpv_is_worth_a_call(void)
+{
+	unsigned int skip = this_cpu_read(kvmpv_skip);
+
+	if (skip)
+		this_cpu_write(kvmpv_skip, skip - 1);
+	return !skip;
+}
+
+static void kvmpv_asked_for(long done)
+{
+	unsigned int n = 0;
+
+	if (!done)
+		n = min(this_cpu_read(kvmpv_in_vain) + 1,
+			(unsigned int)(KVMPV_IN_VAIN_MIN + KVMPV_IN_VAIN_MAX));
+	this_cpu_write(kvmpv_in_vain, n);
+	if (n > KVMPV_IN_VAIN_MIN)
+		this_cpu_write(kvmpv_skip, BIT(n - KVMPV_IN_VAIN_MIN) - 1);
+}
+
+/*
+ * Without the zone's lock, so that others need not wait. Interrupts may be off. The host
+ * may take as long as it would when the page is touched, where locks may be held and
+ * interrupts be off as well.
+ */
+static void kvmpv_ask(struct kvmpv_wish *wish)
+{
+	unsigned int nr = wish->nr;
+	long done;
+
+	wish->nr = 0;
+	wish->pages = 0;
+	if (!nr || wish->calls >= KVMPV_CALLS_MAX)
+		return;
+	wish->calls++;
+	if (!kvmpv_is_worth_a_call())
+		return;
+	done = kvmpv_hypercall2(KVMPV_HC_POPULATE,
+				slow_virt_to_phys(wish->range), nr);
+	if (done < 0) {
+		/* Perhaps it is another host by now. */
+		WRITE_ONCE(kvmpv_populate_retry, jiffies + KVMPV_RETRY);
+		this_cpu_inc(kvmpv_populate_counters.populate_refused);
+		wish->calls = KVMPV_CALLS_MAX;
+		return;
+	}
+	kvmpv_asked_for(done);
+	this_cpu_inc(kvmpv_populate_counters.populate);
+	this_cpu_add(kvmpv_populate_counters.populate_pages, done);
+}
+
+/*
+ * What does not fit into a call any more is in the next one. After the last it is left to
+ * who touches it, and counts as asked for all the same: a balloon may take the page, and
+ * who takes the next one must not ask for both.
  */
 static void kvmpv_add_page(struct kvmpv_wish *wish, struct page *page,
 			   unsigned int order)
@@ -111,33 +194,14 @@ static void kvmpv_add_page(struct kvmpv_wish *wish, struct page *page,
 	unsigned long chunk = kvmpv_first_chunk(page);
 	unsigned long last = kvmpv_last_chunk(page, order);
 
-	for (; chunk <= last; chunk++)
-		if (kvmpv_claim(chunk) && wish->nr < KVMPV_POPULATE_RANGES &&
-		    wish->pages <= KVMPV_POPULATE_PAGES - KVMPV_CHUNK_PAGES)
-			kvmpv_add_chunk(wish, page_zone(page), chunk);
-}
-
-/*
- * Without the zone's lock, so that others need not wait. Interrupts are off, as the list
- * is this CPU's. The host may take as long as it would when the page is touched,
- * where locks may be held and interrupts be off as well.
- */
-static void kvmpv_ask(const struct kvmpv_wish *wish)
-{
-	long done;
-
-	if (!wish->nr)
-		return;
-	done = kvmpv_hypercall2(KVMPV_HC_POPULATE,
-				slow_virt_to_phys(wish->range), wish->nr);
-	if (done < 0) {
-		/* Perhaps it is another host by now. */
-		WRITE_ONCE(kvmpv_populate_retry, jiffies + KVMPV_RETRY);
-		this_cpu_inc(kvmpv_populate_counters.populate_refused);
-		return;
+	for (; chunk <= last; chunk++) {
+		if (!kvmpv_claim(chunk))
+			continue;
+		if (wish->nr >= KVMPV_POPULATE_RANGES ||
+		    wish->pages > KVMPV_POPULATE_PAGES - KVMPV_CHUNK_PAGES)
+			kvmpv_ask(wish);
+		kvmpv_add_chunk(wish, page_zone(page), chunk);
 	}
-	this_cpu_inc(kvmpv_populate_counters.populate);
-	this_cpu_add(kvmpv_populate_counters.populate_pages, done);
 }
 
 static bool kvmpv_may_ask(void)
@@ -153,21 +217,19 @@ static bool kvmpv_may_ask(void)
  * More than a call can name is left to who touches it. Such are hash tables at boot, and
  * what a balloon tells its host is free while a VM moves: that is not to be used at all.
  *
- * Context: any but NMI, without the zone's lock.
+ * Context: any, without the zone's lock. Nothing is asked for in an NMI.
  */
 void __kvmpv_take_page(struct page *page, unsigned int order)
 {
-	struct kvmpv_wish wish = {};
-	unsigned long flags;
+	/* 128-byte aligned, so that they are within a page. */
+	struct kvmpv_page_range range[KVMPV_PAGE_CHUNKS] __aligned(128);
+	struct kvmpv_wish wish = { .range = range };
 
 	if (1UL << order > KVMPV_POPULATE_PAGES || !kvmpv_is_new(page, order) ||
-	    !kvmpv_may_ask())
+	    in_nmi() || !kvmpv_may_ask())
 		return;
-	local_irq_save(flags);
-	wish.range = *this_cpu_ptr(&kvmpv_wanted_pages);
 	kvmpv_add_page(&wish, page, order);
 	kvmpv_ask(&wish);
-	local_irq_restore(flags);
 }
 
 /**
@@ -175,7 +237,8 @@ void __kvmpv_take_page(struct page *page, unsigned int order)
  * @list: of pages, by pcp_list
  * @order: log2 of the size of each, in pages of 4096 bytes
  *
- * However many they are, it is one call.
+ * It is one call, or two if the pages are large or far apart. Interrupts are off meanwhile,
+ * as the list of ranges is this CPU's.
  *
  * Context: as __kvmpv_take_page(); nobody else takes pages off the list.
  */
@@ -185,6 +248,8 @@ void __kvmpv_take_pages(struct list_head *list, unsigned int order)
 	unsigned long flags;
 	struct page *page;
 
+	if (in_nmi())
+		return;
 	list_for_each_entry(page, list, pcp_list)
 		if (kvmpv_is_new(page, order))
 			break;
