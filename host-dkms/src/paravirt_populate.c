@@ -578,6 +578,17 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 }
 
 /*
+ * Is the mitigation of iTLB multihit on? KVM's nx_huge_pages is not exported: this is
+ * what "auto" makes of it. With "force" KVM maps huge pages without execution anyway,
+ * and splits one when it is executed from. With "off" some pages stay small.
+ */
+static bool kvmpv_splits_huge(const struct kvm *kvm)
+{
+	return boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) &&
+	       !kvm->arch.disable_nx_huge_pages;
+}
+
+/*
  * As kvm_mmu_do_page_fault() has it for a fault that is none of the guest's, a
  * "prefetch". It is a read: what KVM finds writable it maps writable all the same,
  * and it breaks no COW.
@@ -596,8 +607,7 @@ static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
 		.is_tdp = true,
 		.prefetch = kvmpv_vendor_tracks_accesses() &&
 			    !boot_cpu_has(X86_FEATURE_HYPERVISOR),
-		.nx_huge_page_workaround_enabled =
-			is_nx_huge_page_enabled(vcpu->kvm),
+		.nx_huge_page_workaround_enabled = kvmpv_splits_huge(vcpu->kvm),
 		.max_level = KVM_MAX_HUGEPAGE_LEVEL,
 		.req_level = PG_LEVEL_4K,
 		.goal_level = PG_LEVEL_4K,
