@@ -42,7 +42,7 @@
 #define KSM		"/sys/kernel/mm/ksm/"
 #define CGROUP		"/run/cgroup/populate/"
 
-enum touch { WRITE, READ };
+enum touch { WRITE, READ, CALL };
 
 struct vm {
 	int fd, vcpu;
@@ -158,9 +158,10 @@ static uint8_t *anonymous(unsigned long pages)
 	return new_memory(pages * PAGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
-/* MOV to or from [RDI], of which there are ECX, RDX apart, and HLT. */
-static const uint8_t code[][16] = {
+/* MOV to or from [RDI], of which there are ECX, RDX apart, and HLT. VMCALL and HLT; VMMCALL on AMD. */
+static uint8_t code[][16] = {
 	[WRITE] = { 0xc6, 0x07, 0x55, 0x48, 0x01, 0xd7, 0xff, 0xc9, 0x75, 0xf6, 0xf4 },
+	[CALL] = { 0x0f, 0x01, 0xc1, 0xf4 },
 	[READ] = { 0x8a, 0x07, 0x48, 0x01, 0xd7, 0xff, 0xc9, 0x75, 0xf7, 0xf4 },
 };
 
@@ -897,6 +898,100 @@ static void *pull(void *argument)
 	return NULL;
 }
 
+/* A record of what was given back is bounded, whatever slots there are: then no block is allocated any more. */
+static void check_lost(struct vm *vm, const char *text)
+{
+	guest_touches(vm, WRITE, 1024, 4, 1);
+	check(resident(vm->mem + 1024 * PAGE, 64) == 4, text, "%lu pages of a block",
+	      resident(vm->mem + 1024 * PAGE, 64));
+}
+
+static void test_bounds(void)
+{
+	const size_t step = 128 * MB, size = 300 * step;
+	uint8_t *far = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), *mem;
+	struct vm vm;
+	int i;
+
+	if (far == MAP_FAILED)
+		die("mmap");
+	populate("64");
+	mem = anonymous(PAGES);
+	vm = new_vm(mem, PAGES, 0);
+	write_to_block(&vm, 512, 64);
+	check(resident(mem + 512 * PAGE, 64) == 64, "a block is allocated", "%lu pages", resident(mem + 512 * PAGE, 64));
+	for (i = 0; i < 300; i++) {
+		set_slot(&vm, 2, 1024 * MB, far + i * step, PAGE, 0);
+		madvise(far + i * step, PAGE, MADV_DONTNEED);
+		set_slot(&vm, 2, 1024 * MB, far + i * step, 0, 0);
+	}
+	check_lost(&vm, "a slot that moves through 37 GiB, each time a page is given back: no blocks any more");
+	end_vm(&vm);
+
+	mem = anonymous(PAGES);
+	vm = new_vm(mem, PAGES, 0);
+	write_to_block(&vm, 512, 64);
+	for (i = 0; i < 20; i++)
+		set_slot(&vm, 2 + i, (1 + i) * 1024 * MB, far, 1024 * MB, 0);
+	madvise(far, 1024 * MB, MADV_DONTNEED);
+	check_lost(&vm, "1 GiB is given back that is in 20 slots: no blocks any more");
+	end_vm(&vm);
+	munmap(far, size);
+}
+
+/* POPULATE of one page; what it returns. */
+static long guest_asks(struct vm *vm, uint64_t gpa)
+{
+	uint64_t *range = (uint64_t *)(vm->own + OWN_TABLES + 4 * PAGE);
+	struct kvm_regs regs = {
+		.rip = OWN_CODE + CALL * sizeof(code[0]), .rflags = 2, .rax = 0x70760009,
+		.rbx = OWN_TABLES + 4 * PAGE, .rcx = 1,
+	};
+
+	range[0] = gpa;
+	range[1] = 1;
+	if (ioctl(vm->vcpu, KVM_SET_REGS, &regs))
+		die("KVM_SET_REGS");
+	while (ioctl(vm->vcpu, KVM_RUN, 0))
+		if (errno != EINTR && errno != EAGAIN)
+			die("KVM_RUN");
+	if (ioctl(vm->vcpu, KVM_GET_REGS, &regs))
+		die("KVM_GET_REGS");
+	return regs.rax;
+}
+
+/* A vCPU of 36 bits cannot have what is in a slot at 2^37. */
+static void test_far(void)
+{
+	uint8_t *mem = anonymous(PAGES), *far = anonymous(64);
+	struct kvm_cpuid_entry2 *entry;
+	struct vm vm;
+	uint32_t i, eax = 0;
+	long r;
+
+	if (strstr(parameter, "kvm_amd"))
+		code[CALL][2] = 0xd9;
+	for (i = 0; i < cpuid.head.nent && cpuid.entry[i].function != 0x80000008; i++)
+		;
+	if (i == cpuid.head.nent)
+		die("CPUID 0x80000008");
+	entry = &cpuid.entry[i];
+	eax = entry->eax;
+	entry->eax = (eax & ~0xffu) | 36;
+	populate("1");
+	vm = new_vm(mem, PAGES, 0);
+	entry->eax = eax;
+	set_slot(&vm, 2, 1UL << 37, far, 64 * PAGE, 0);
+	warm_up(&vm);
+	r = guest_asks(&vm, TEST_GPA + 5 * PAGE);
+	check(r == 1 && resident(mem, PAGES) == 1, "a page that the guest asks for is mapped", "%ld", r);
+	r = guest_asks(&vm, 1UL << 37);
+	check(r == -14 && !resident(far, 64), "one beyond what its vCPU can address is not", "%ld, %lu pages", r,
+	      resident(far, 64));
+	end_vm(&vm);
+	munmap(far, 64 * PAGE);
+}
+
 static void test_races(void)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
@@ -937,7 +1032,7 @@ static const struct {
 	{ "given_back", test_given_back }, { "late", test_late }, { "dirty", test_dirty },
 	{ "userfaultfd", test_userfaultfd }, { "readonly", test_readonly }, { "cow", test_cow },
 	{ "shared", test_shared }, { "idle", test_idle }, { "huge", test_huge }, { "ksm", test_ksm },
-	{ "swap", test_swap }, { "cgroup", test_cgroup }, { "races", test_races },
+	{ "swap", test_swap }, { "cgroup", test_cgroup }, { "bounds", test_bounds }, { "far", test_far }, { "races", test_races },
 };
 
 int main(int argc, char **argv)

@@ -7,7 +7,7 @@
 # another. Each may be empty; lists are of blanks or commas.
 CLOCK="instructions"
 MEGABYTES="768"
-TESTS="parameter touch present read given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup races"
+TESTS="parameter touch present read given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup bounds far races"
 CONFIGS="stock off present 64 asked"
 MOVES="precopy postcopy"
 CGROUP=/run/cgroup
