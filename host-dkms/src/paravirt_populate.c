@@ -392,7 +392,10 @@ static bool kvmpv_has_to_stop(void)
 	return signal_pending(current) || need_resched();
 }
 
-/* A guest that asks does so with interrupts off, and may have to take one. */
+/*
+ * A guest that asks may do so with interrupts off, and then has one to take as soon as
+ * it can. Its own timer's is no request yet, nor is one that APICv delivers.
+ */
 static bool kvmpv_is_interrupted(struct kvm_vcpu *vcpu, bool asked)
 {
 	return asked && kvm_test_request(KVM_REQ_EVENT, vcpu);
@@ -631,6 +634,16 @@ static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
 	return r;
 }
 
+/* Before a look: what is taken away from now on counts. */
+static unsigned long kvmpv_invalidate_seq(struct kvm *kvm)
+{
+	unsigned long seq = READ_ONCE(kvm->mmu_invalidate_seq);
+
+	/* As in kvm_faultin_pfn(): the look comes afterwards. */
+	smp_rmb();
+	return seq;
+}
+
 /* Is memory being taken away, or has it been since @seq? As KVM's own handlers ask. */
 static bool kvmpv_is_invalidated(struct kvm *kvm, unsigned long seq)
 {
@@ -681,14 +694,12 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 		return 0;
 	}
 
-	seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
-	smp_rmb();
+	seq = kvmpv_invalidate_seq(vcpu->kvm);
 	kvmpv_look(mm, b);
 	if (allocate) {
 		bitmap_and(b->none, b->none, b->unmapped, b->n);
 		kvmpv_allocate(vcpu, vma, b, asked);
-		seq = READ_ONCE(vcpu->kvm->mmu_invalidate_seq);
-		smp_rmb();
+		seq = kvmpv_invalidate_seq(vcpu->kvm);
 		kvmpv_look(mm, b);
 	}
 	mmap_read_unlock(mm);
@@ -855,7 +866,7 @@ int kvmpv_check_mappable(struct kvm_vcpu *vcpu, gfn_t gfn, u64 npages)
  *
  * Whether the pages were given back once does not matter: the guest wants them now.
  * Best effort: nothing is done where it cannot be, see docs/populate.md, and no more
- * when a signal is pending, another task is to run, or an interrupt has come for the guest.
+ * when a signal is pending, another task is to run, or KVM has an interrupt to inject.
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: how many pages were mapped, or -KVMPV_EINVAL for too many,
@@ -884,7 +895,7 @@ int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages)
 			continue;
 		b.start = start;
 		b.n = next - start;
-		/* A guest asks for what it has already, if it was asked for by another one before. */
+		/* It may have been asked for before, for the page next to it. */
 		if (!kvmpv_find_unmapped(vcpu, &b, &table) ||
 		    bitmap_empty(b.unmapped, b.n))
 			continue;
