@@ -6,7 +6,7 @@
 # that asks for memory, and nothing else is mapped ahead. MOVES: how a guest that verifies its memory moves from one QEMU to
 # another. Each may be empty; lists are of blanks or commas.
 CLOCK="instructions"
-MEGABYTES="768"
+MEGABYTES="1024"
 TESTS="parameter touch present read given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup bounds far races"
 CONFIGS="stock off present 64 asked"
 MOVES="precopy postcopy"
