@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * kvm-paravirt, host side: what paravirt.c (both vendors), paravirt_vmx.c and
- * the hooks in KVM's own files share.
+ * kvm-paravirt, host side: what our files and the hooks in KVM's own files share.
  */
 #ifndef __KVMPV_H
 #define __KVMPV_H
@@ -144,13 +143,19 @@ static inline bool kvmpv_flush_queued(const struct kvmpv_flush_queue *q)
 /* All names of the module parameter, with commas. */
 #define KVMPV_NAMES_SIZE	48
 
-/* paravirt.c */
+/* paravirt_param.c */
+extern unsigned long kvmpv_allowed;
 int kvmpv_list_names(char *buf, unsigned long bits);
-int kvmpv_hypercall(struct kvm_vcpu *vcpu);
-bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush);
-void kvmpv_fast_called(struct kvm_vcpu *vcpu);
+
+/* paravirt_buffer.c */
 int kvmpv_check_slot(const struct kvm_memory_slot *slot);
+int kvmpv_check_ram(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvmpv_read_buffer(struct kvm_vcpu *vcpu, u64 gpa, void *to, size_t size);
+
+/* paravirt_register.c */
+unsigned long kvmpv_offered_most(void);
+unsigned long kvmpv_offered(struct kvm_vcpu *vcpu);
+int kvmpv_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size);
 void kvmpv_unregister(struct kvm_vcpu *vcpu);
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu);
 void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p);
@@ -158,6 +163,14 @@ void kvmpv_entered(struct kvm_vcpu *vcpu);
 void kvmpv_end_unpaged(struct kvm_vcpu *vcpu);
 void kvmpv_left(struct kvm_vcpu *vcpu);
 void kvmpv_paging_off(struct kvm_vcpu *vcpu);
+
+/* paravirt_call.c */
+int kvmpv_hypercall(struct kvm_vcpu *vcpu);
+bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush);
+void kvmpv_fast_called(struct kvm_vcpu *vcpu);
+
+/* paravirt_stat.c */
+void kvmpv_count_refusal(int err);
 void kvmpv_module_init(void);
 void kvmpv_module_exit(void);
 
