@@ -42,9 +42,12 @@ static_assert(KVMPV_POPULATE_PAGES % KVMPV_CHUNK_PAGES == 0);
 #define KVMPV_FIRST_CHUNK	(SZ_1M >> PAGE_SHIFT >> KVMPV_CHUNK_ORDER)
 /* Calls of one refill: interrupts are off. The rest is left to who touches it. */
 #define KVMPV_CALLS_MAX		2
-/* After so many calls in a row for which nothing was done, only one of 2^n is made. */
+/*
+ * After so many calls in a row for which nothing was done, only one of 2, then of 4 is
+ * made. Not fewer: each that is left out is a fault a page if the host had none of them.
+ */
 #define KVMPV_IN_VAIN_MIN	4
-#define KVMPV_IN_VAIN_MAX	8
+#define KVMPV_IN_VAIN_MAX	2
 
 /* What the next call of a refill names: 512-byte aligned, so that it is within a page. */
 static DEFINE_PER_CPU(struct kvmpv_page_range [KVMPV_POPULATE_RANGES],
