@@ -421,8 +421,7 @@ static unsigned long kvmpv_block_hva(const struct kvmpv_block *b)
  * frees page tables, and under RCU, which the TDP MMU relies on.
  * Return: false if there is nothing to do, as all is one huge page.
  */
-static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b,
-				bool *table)
+static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b)
 {
 	struct kvm_mmu *mmu = vcpu->arch.mmu;
 	int level = mmu->root_role.level;
@@ -430,7 +429,6 @@ static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b,
 	unsigned int i;
 	bool huge = false;
 
-	*table = false;
 	bitmap_zero(b->unmapped, KVMPV_TABLE_PAGES);
 	read_lock(&vcpu->kvm->mmu_lock);
 	rcu_read_lock();
@@ -445,7 +443,6 @@ static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b,
 		spt = kvmpv_spt(spte);
 	}
 	if (level == PG_LEVEL_4K) {
-		*table = true;
 		for (i = 0; i < b->n; i++) {
 			spte = READ_ONCE(spt[(b->start + i) & (SPTE_ENT_PER_PAGE - 1)]);
 			if (!is_shadow_present_pte(spte))
@@ -719,16 +716,15 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 		if (huge)
 			break;
 	}
-	this_cpu_add(kvmpv_stats[KVMPV_STAT_POPULATE_MAPPED], mapped);
+	kvmpv_count_more(KVMPV_STAT_POPULATE_MAPPED, mapped);
 	return mapped;
 }
 
 /* Memory of which pages may be mapped ahead: not KVM's own, and writes are not logged. */
 static bool kvmpv_slot_is_plain(const struct kvm_memory_slot *slot)
 {
-	return slot && slot->id < KVM_USER_MEM_SLOTS &&
-	       !(slot->flags & (KVM_MEM_READONLY | KVM_MEMSLOT_INVALID |
-				KVM_MEM_LOG_DIRTY_PAGES | KVMPV_MEM_GUEST_MEMFD));
+	return !kvmpv_check_slot(slot) &&
+	       !(slot->flags & (KVM_MEM_LOG_DIRTY_PAGES | KVMPV_MEM_GUEST_MEMFD));
 }
 
 /* Nested guests and SMM have other tables and slots; private memory has other rules. */
@@ -770,13 +766,13 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 	struct kvmpv_populate *p = &kvmpv_vendor_vm(vcpu->kvm)->populate;
 	unsigned int mode = READ_ONCE(kvmpv_populate_mode), n;
 	struct kvmpv_block b;
-	bool table, allocate;
+	bool allocate;
 	gfn_t end;
 
 	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu))
 		return;
 	/* What is only read need not be there: the zero page is as good. */
-	allocate = write && mode != KVMPV_POPULATE_PRESENT && kvmpv_watch(vcpu);
+	allocate = write && kvmpv_is_block(mode) && kvmpv_watch(vcpu);
 	if (!allocate && !kvmpv_is_worth_a_look(p))
 		return;
 	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
@@ -786,11 +782,10 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 	b.start = max(gfn & ~(gfn_t)(n - 1), b.slot->base_gfn);
 	end = min((gfn | (n - 1)) + 1, b.slot->base_gfn + b.slot->npages);
 	b.n = end - b.start;
-	/* Has the fault ended in a page of 4 KiB? */
-	if (!kvmpv_find_unmapped(vcpu, &b, &table) || !table ||
-	    test_bit(gfn - b.start, b.unmapped))
-		return;
-	if (bitmap_empty(b.unmapped, b.n))
+	/* Has the fault ended in a page of 4 KiB, and is there another one to map? */
+	if (!kvmpv_find_unmapped(vcpu, &b) ||
+	    test_bit(gfn - b.start, b.unmapped) ||
+	    bitmap_empty(b.unmapped, b.n))
 		return;
 	kvmpv_count(KVMPV_STAT_POPULATE_FAULTS);
 	/* Who waits for the CPU already has it first. */
@@ -878,7 +873,6 @@ int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages)
 	struct kvmpv_block b;
 	gfn_t end = start + npages, next;
 	int mapped = 0, r;
-	bool table;
 
 	if (npages > KVMPV_POPULATE_PAGES || end < start)
 		return -KVMPV_EINVAL;
@@ -896,7 +890,7 @@ int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages)
 		b.start = start;
 		b.n = next - start;
 		/* It may have been asked for before, for the page next to it. */
-		if (!kvmpv_find_unmapped(vcpu, &b, &table) ||
+		if (!kvmpv_find_unmapped(vcpu, &b) ||
 		    bitmap_empty(b.unmapped, b.n))
 			continue;
 		mapped += kvmpv_populate_block(vcpu, &b, start, true, true);

@@ -56,12 +56,12 @@ static const char *const kvmpv_targets_text[] = {
 	[KVMPV_TARGETS_NO_TAG] = "not usable: the CPU does not keep bit 10 of CR3",
 };
 
-/* KVM, Xen and Hyper-V tell their guests that there are 0. */
 bool kvmpv_vendor_tracks_accesses(void)
 {
 	return enable_ept_ad_bits;
 }
 
+/* KVM, Xen and Hyper-V tell their guests that there are 0. */
 int kvmpv_vendor_targets(const char **text)
 {
 	enum kvmpv_targets found = READ_ONCE(kvmpv_targets);

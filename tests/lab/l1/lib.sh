@@ -826,11 +826,14 @@ touched() {
 	measure "$touched_name" "$touched_config" 240 && guest_expect "$touched_name" 'G: rc=*' 60 && resident "$touched_name"
 }
 
-# resident NAME: a record of the last work, of how much memory QEMU then has.
-resident() {
-	read -r resident_pid <"$RUN/$1.pid"
-	metric resident_kb "$(awk '$1 == "VmRSS:" { print $2 }' "/proc/$resident_pid/status")" 1
+# rss_kb NAME: KiB of memory that its QEMU has.
+rss_kb() {
+	read -r rss_pid <"$RUN/$1.pid"
+	awk '$1 == "VmRSS:" { print $2 }' "/proc/$rss_pid/status"
 }
+
+# resident NAME: a record of the last work, of how much memory QEMU then has.
+resident() { metric resident_kb "$(rss_kb "$1")" 1; }
 
 # --- guests that do not use the interface
 

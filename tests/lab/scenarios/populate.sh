@@ -30,16 +30,10 @@ vm_tests() {
 	swapoff /dev/ram0
 }
 
-# rss NAME: pages of 4 KiB of its QEMU that are in memory.
-rss() {
-	read -r rss_pid <"$RUN/$1.pid"
-	awk '$1 == "VmRSS:" { print $2 / 4 }' "/proc/$rss_pid/status"
-}
-
 # record WHAT: faults and instructions since the last counters, and resident memory, to $RUN/what.CONFIG.
 record() {
 	counted "$RUN"/before >"$RUN"/gained
-	awk -v rss="$(rss q)" '{ n[$1] = $2 } END { print n["pf_taken"] + 0, n["now"] - n["idle"], rss }' \
+	awk -v rss="$(($(rss_kb q) / 4))" '{ n[$1] = $2 } END { print n["pf_taken"] + 0, n["now"] - n["idle"], rss }' \
 		"$RUN"/gained >"$RUN/$1.$config"
 	read -r faults insns pages <"$RUN/$1.$config"
 	say "note: $config, $1: $faults faults, $((insns / 1000000)) million instructions, $pages pages of QEMU resident"
@@ -51,10 +45,9 @@ record() {
 linux_guest() {
 	config=$1 word=kvm_paravirt=0
 	case $config in
-	stock) kvm_load stock "$PAGING=1" ;;
-	off) kvm_load ours "$PAGING=1" ;;
-	asked) kvm_load ours "$PAGING=1" populate=1 && word=kvm_paravirt=1 ;;
-	*) kvm_load ours "$PAGING=1" "populate=$config" ;;
+	off) kvm_form ours ;;
+	asked) kvm_form asked && word=kvm_paravirt=1 ;;
+	*) kvm_form "$config" ;;
 	esac
 	counters >"$RUN"/before
 	guest q nopti "$word" lab=serve
