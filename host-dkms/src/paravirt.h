@@ -12,7 +12,8 @@
 #include <linux/xarray.h>
 
 #include "mmu.h"	/* kvm_mmu_page_fault(), from 7.2 on */
-#include "paravirt_table.h"
+#include "paravirt_args.h"
+#include "paravirt_roots.h"
 
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
@@ -122,26 +123,39 @@ DECLARE_PER_CPU(u64 [KVMPV_NR_STATS], kvmpv_stats);
 #define kvmpv_count_more(stat, n)	this_cpu_add(kvmpv_stats[stat], n)
 
 /* Off until a vCPU registers, so that all others run the stock path. */
-extern struct static_key_false_deferred kvmpv_used;
+extern struct static_key_false_deferred kvmpv_has_registered_vcpu;
 
+/* Is @v, a struct vcpu_vmx or vcpu_svm, registered? What each hook asks first. */
 #define kvmpv_on(v)							\
-	(static_branch_unlikely(&kvmpv_used.key) && unlikely((v)->kvmpv))
+	(static_branch_unlikely(&kvmpv_has_registered_vcpu.key) &&	\
+	 unlikely((v)->kvmpv))
 
-extern struct static_key_false_deferred kvmpv_flush_used;
+/* Off until a VM uses FLUSH_VCPUS. */
+extern struct static_key_false_deferred kvmpv_has_flushing_vm;
 
-/*
- * load_mmu_pgd(): is there anything that __kvmpv_flush_queued() may have to do?
+/**
+ * kvmpv_flush_queued() - load_mmu_pgd(): has __kvmpv_flush_queued() anything to do?
+ * @q: the queue of the vCPU whose root is loaded
+ *
  * It needs no lock, because a vCPU that queues something makes a request
  * afterwards, and this is called again.
+ *
+ * Context: in the vCPU's thread.
+ * Return: true if something may be queued.
  */
 static inline bool kvmpv_flush_queued(const struct kvmpv_flush_queue *q)
 {
-	return static_branch_unlikely(&kvmpv_flush_used.key) &&
+	return static_branch_unlikely(&kvmpv_has_flushing_vm.key) &&
 	       (READ_ONCE(q->todo.nr) || READ_ONCE(q->todo.all));
 }
 
 /* All names of the module parameter, with commas. */
 #define KVMPV_NAMES_SIZE	48
+
+/*
+ * From the lowest file to the highest: each calls only those before it, those of
+ * paravirt_args.h and paravirt_roots.h, and kvmpv_vendor_*.
+ */
 
 /* paravirt_param.c */
 extern unsigned long kvmpv_allowed;
@@ -152,44 +166,28 @@ int kvmpv_check_slot(const struct kvm_memory_slot *slot);
 int kvmpv_check_ram(struct kvm_vcpu *vcpu, gpa_t gpa);
 int kvmpv_read_buffer(struct kvm_vcpu *vcpu, u64 gpa, void *to, size_t size);
 
-/* paravirt_register.c */
-unsigned long kvmpv_offered_most(void);
-unsigned long kvmpv_offered(struct kvm_vcpu *vcpu);
-int kvmpv_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size);
-void kvmpv_unregister(struct kvm_vcpu *vcpu);
-void kvmpv_vcpu_free(struct kvm_vcpu *vcpu);
-void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p);
-void kvmpv_entered(struct kvm_vcpu *vcpu);
-void kvmpv_end_unpaged(struct kvm_vcpu *vcpu);
-void kvmpv_left(struct kvm_vcpu *vcpu);
-void kvmpv_paging_off(struct kvm_vcpu *vcpu);
-
-/* paravirt_call.c */
-int kvmpv_hypercall(struct kvm_vcpu *vcpu);
-bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush);
-void kvmpv_fast_called(struct kvm_vcpu *vcpu);
-
-/* paravirt_stat.c */
-void kvmpv_count_refusal(int err);
-void kvmpv_module_init(void);
-void kvmpv_module_exit(void);
-
-/* paravirt_flush.c */
-int kvmpv_flush(struct kvm_vcpu *vcpu, u64 scope);
-int kvmpv_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
-		      u64 flags, u64 last);
-int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last);
-void __kvmpv_flush_queued(struct kvm_vcpu *vcpu);
-void kvmpv_vm_destroy(struct kvmpv_vm *vm);
+/* paravirt_stash.c */
+struct kvmpv_stash *kvmpv_stash_alloc(void);
+void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
+void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
+void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
+			 gpa_t pgd);
+void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
+			unsigned int gone);
+bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
+			gpa_t pgd, bool flush, u64 pcid_mask,
+			struct kvm_mmu_root_info *gone);
+bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
+		       u64 pcid_mask, bool *stashed);
 
 /* paravirt_mmu.c */
 void kvmpv_fill_kernel(struct kvm_vcpu *vcpu);
-int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
+int kvmpv_hc_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 u64 *kvmpv_spt(u64 spte);
 
 /* paravirt_populate.c */
-void kvmpv_populate_init(struct kvmpv_populate *p);
-void kvmpv_populate_destroy(struct kvmpv_populate *p);
+void kvmpv_populate_init_vm(struct kvmpv_populate *p);
+void kvmpv_populate_destroy_vm(struct kvmpv_populate *p);
 bool kvmpv_populate_offered(void);
 int kvmpv_check_mappable(struct kvm_vcpu *vcpu, gfn_t gfn, u64 npages);
 int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages);
@@ -199,7 +197,17 @@ int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
 /* Off unless the module parameter populate= says otherwise. */
 DECLARE_STATIC_KEY_FALSE(kvmpv_populates);
 
-/* Instead of kvm_mmu_page_fault() where an EPT violation or a nested page fault ends. */
+/**
+ * kvmpv_page_fault() - kvm_mmu_page_fault() where an EPT violation or a nested page fault ends
+ * @vcpu: the vCPU that has exited
+ * @gpa: as for kvm_mmu_page_fault()
+ * @error_code: as for kvm_mmu_page_fault()
+ * @insn: as for kvm_mmu_page_fault()
+ * @insn_len: as for kvm_mmu_page_fault()
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ * Return: as kvm_mmu_page_fault().
+ */
 static __always_inline int kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa,
 					    u64 error_code, void *insn,
 					    int insn_len)
@@ -209,24 +217,66 @@ static __always_inline int kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa,
 	return kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
 }
 
-/* paravirt_populate_call.c */
-int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
-
 /* paravirt_vcpus.c */
-void kvmpv_called(struct kvm_vcpu *vcpu);
-void kvmpv_unlist(struct kvm *kvm);
+void kvmpv_vm_list_add(struct kvm_vcpu *vcpu);
+void kvmpv_vm_list_del(struct kvm *kvm);
 void kvmpv_vcpus_init(struct dentry *dir);
 
+/* paravirt_flush.c */
+int kvmpv_hc_flush(struct kvm_vcpu *vcpu, u64 scope);
+int kvmpv_hc_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
+			 u64 flags, u64 last);
+int kvmpv_hc_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last);
+void __kvmpv_flush_queued(struct kvm_vcpu *vcpu);
+void kvmpv_vm_destroy(struct kvmpv_vm *vm);
+
+/* paravirt_populate_call.c */
+int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
+
+/* paravirt_register.c */
+unsigned long kvmpv_host_features(void);
+unsigned long kvmpv_features_offered(struct kvm_vcpu *vcpu);
+int kvmpv_hc_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size);
+void kvmpv_unregister(struct kvm_vcpu *vcpu);
+void kvmpv_vcpu_free(struct kvm_vcpu *vcpu);
+void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p);
+void kvmpv_entered(struct kvm_vcpu *vcpu);
+void kvmpv_end_unpaged(struct kvm_vcpu *vcpu);
+void kvmpv_left(struct kvm_vcpu *vcpu);
+void kvmpv_paging_off(struct kvm_vcpu *vcpu);
+
+/* paravirt_stat.c */
+void kvmpv_count_refusal(int err);
+void kvmpv_module_init(void);
+void kvmpv_module_exit(void);
+
+/* paravirt_call.c */
+int kvmpv_hypercall(struct kvm_vcpu *vcpu);
+bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush);
+void kvmpv_fast_call_done(struct kvm_vcpu *vcpu);
+
+/**
+ * kvmpv_vcpu_init() - vcpu_create(): a vCPU is made
+ * @queue: its field, all zero
+ *
+ * Context: any; nobody else knows the vCPU yet.
+ */
 static inline void kvmpv_vcpu_init(struct kvmpv_flush_queue *queue)
 {
 	raw_spin_lock_init(&queue->lock);
 }
 
+/**
+ * kvmpv_vm_init() - vm_init(): a VM is made
+ * @vm: its field, all zero
+ *
+ * Context: sleepable; nobody else knows the VM yet.
+ */
 static inline void kvmpv_vm_init(struct kvmpv_vm *vm)
 {
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->node);
-	kvmpv_populate_init(&vm->populate);
+	kvmpv_populate_init_vm(&vm->populate);
 }
 
 /*
@@ -348,20 +398,6 @@ void kvmpv_vendor_attach(struct kvm_vcpu *vcpu);
  * the list is loaded; the registration stays.
  */
 bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
-
-/* paravirt_stash.c */
-struct kvmpv_stash *kvmpv_stash_alloc(void);
-void kvmpv_stash_free(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
-void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash);
-void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
-			 gpa_t pgd);
-void kvmpv_make_current(struct kvm_vcpu *vcpu, struct kvm_mmu_root_info info,
-			unsigned int gone);
-bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
-			gpa_t pgd, bool flush, u64 pcid_mask,
-			struct kvm_mmu_root_info *gone);
-bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
-		       u64 pcid_mask, bool *stashed);
 
 /* paravirt_vmx.c, paravirt_svm.c: the hooks */
 void __kvmpv_enter(struct kvm_vcpu *vcpu);

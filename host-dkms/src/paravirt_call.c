@@ -27,7 +27,7 @@ static void kvmpv_count_load_cr3(struct kvmpv_vcpu *p, bool cached)
  * flushed: its entries are of PCID 0 for every root, and a VM entry with VPID
  * drops none.
  */
-static int kvmpv_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
+static int kvmpv_hc_load_cr3(struct kvm_vcpu *vcpu, u64 cr3, u64 flags)
 {
 	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 	bool noflush = flags & KVMPV_LOAD_CR3_NOFLUSH, cached;
@@ -94,19 +94,19 @@ static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 		return -KVMPV_ENODEV;
 	switch (nr) {
 	case KVMPV_HC_FLUSH:
-		r = kvmpv_flush(vcpu, a[0]);
+		r = kvmpv_hc_flush(vcpu, a[0]);
 		break;
 	case KVMPV_HC_FLUSH_RANGE:
-		r = kvmpv_flush_range(vcpu, a[0], a[1], a[2], a[3], last);
+		r = kvmpv_hc_flush_range(vcpu, a[0], a[1], a[2], a[3], last);
 		break;
 	case KVMPV_HC_FLUSH_VCPUS:
-		r = kvmpv_flush_vcpus(vcpu, a[0], last);
+		r = kvmpv_hc_flush_vcpus(vcpu, a[0], last);
 		break;
 	case KVMPV_HC_RELEASE:
-		r = kvmpv_release(vcpu, a[0], a[1]);
+		r = kvmpv_hc_release(vcpu, a[0], a[1]);
 		break;
 	default:
-		r = kvmpv_populate(vcpu, a[0], a[1]);
+		r = kvmpv_hc_populate(vcpu, a[0], a[1]);
 		break;
 	}
 	if (r >= 0) {
@@ -114,7 +114,7 @@ static long kvmpv_dispatch_unregistered(struct kvm_vcpu *vcpu, u32 nr,
 		nr = array_index_nospec(nr - KVMPV_HC_FLUSH,
 					KVMPV_HC_LAST - KVMPV_HC_FLUSH + 1);
 		kvmpv_vendor_flush_queue(vcpu)->calls[nr]++;
-		kvmpv_called(vcpu);
+		kvmpv_vm_list_add(vcpu);
 	}
 	return r;
 }
@@ -126,15 +126,15 @@ static long kvmpv_dispatch(struct kvm_vcpu *vcpu, u32 nr, const u64 *a,
 	case KVMPV_HC_PROBE:
 		return (u32)a[0] ? KVMPV_ABI_VERSION : -KVMPV_EPROTO;
 	case KVMPV_HC_FEATURES:
-		return (u32)a[0] ? 0 : kvmpv_offered(vcpu);
+		return (u32)a[0] ? 0 : kvmpv_features_offered(vcpu);
 	case KVMPV_HC_REGISTER:
-		return kvmpv_register(vcpu, a[0], a[1]);
+		return kvmpv_hc_register(vcpu, a[0], a[1]);
 	case KVMPV_HC_UNREGISTER:
 		kvmpv_unregister(vcpu);
 		return 0;
 	case KVMPV_HC_LOAD_CR3:
 		if (kvmpv_allowed & KVMPV_F_LOAD_CR3)
-			return kvmpv_load_cr3(vcpu, a[0], a[1]);
+			return kvmpv_hc_load_cr3(vcpu, a[0], a[1]);
 		return -KVMPV_ENOSYS;
 	case KVMPV_HC_FLUSH:
 	case KVMPV_HC_FLUSH_RANGE:
@@ -235,12 +235,12 @@ bool kvmpv_fast_call(struct kvm_vcpu *vcpu, u64 *cr3, bool *noflush)
 }
 
 /**
- * kvmpv_fast_called() - a LOAD_CR3 was done in the exit fastpath
+ * kvmpv_fast_call_done() - a LOAD_CR3 was done in the exit fastpath
  * @vcpu: a registered vCPU that has called
  *
  * Context: IRQs off.
  */
-void kvmpv_fast_called(struct kvm_vcpu *vcpu)
+void kvmpv_fast_call_done(struct kvm_vcpu *vcpu)
 {
 	kvmpv_count_load_cr3(*kvmpv_vendor_vcpu(vcpu), true);
 	kvmpv_answer(vcpu, KVMPV_HC_LOAD_CR3, kvm_rbx_read_raw(vcpu),

@@ -72,11 +72,16 @@ static inline u64 kvmpv_lam_bits(u64 pgd) { return 0; }
  */
 #define kvmpv_trace_fast_exit(vcpu)	trace_kvm_exit(vcpu, KVM_ISA_SVM)
 
-/*
- * Does the guest's PMU count instructions? An instruction that is skipped has to
- * be counted. kvm_pmu_incr_counter() then programs the host's counter anew and may
- * sleep, which the exit fastpath must not. Counters of other events, such as a
- * watchdog's, do not matter.
+/**
+ * kvmpv_pmu_counts() - does the guest's PMU count instructions?
+ * @vcpu: the vCPU
+ *
+ * An instruction that is skipped has to be counted. kvm_pmu_incr_counter() then
+ * programs the host's counter anew and may sleep, which the exit fastpath must
+ * not. Counters of other events, such as a watchdog's, do not matter.
+ *
+ * Context: IRQs on or off.
+ * Return: true if an instruction cannot be skipped in the exit fastpath.
  */
 static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu)
 {
@@ -112,6 +117,11 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 {
 	struct kvm_page_track_notifier_node *mmu = &vcpu->kvm->arch.mmu_sp_tracker;
 
+	/*
+	 * Nothing is written. Two bytes, because a single one may be how the guest
+	 * clears a bit of an entry, which KVM lets pass; and not at the start of an
+	 * entry, which makes it misaligned by any measure. The value is not read.
+	 */
 	mmu->track_write(vcpu, gpa + 1, NULL, 2, mmu);
 	return true;
 }

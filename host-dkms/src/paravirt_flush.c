@@ -17,8 +17,7 @@
 #include "paravirt.h"
 #include "paravirt_compat.h"
 
-/* Off until a VM uses FLUSH_VCPUS. */
-DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_flush_used, HZ);
+DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_has_flushing_vm, HZ);
 
 /*
  * All roots that KVM keeps for this vCPU are synced or dropped. Never
@@ -78,14 +77,14 @@ static void kvmpv_flush_self(struct kvm_vcpu *vcpu, u64 scope, u64 va,
 }
 
 /**
- * kvmpv_flush() - FLUSH
+ * kvmpv_hc_flush() - FLUSH
  * @vcpu: the vCPU
  * @scope: KVMPV_FLUSH_USER or KVMPV_FLUSH_ALL
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: 0 or -KVMPV_EINVAL.
  */
-int kvmpv_flush(struct kvm_vcpu *vcpu, u64 scope)
+int kvmpv_hc_flush(struct kvm_vcpu *vcpu, u64 scope)
 {
 	int r = kvmpv_check_scope(scope);
 
@@ -97,7 +96,7 @@ int kvmpv_flush(struct kvm_vcpu *vcpu, u64 scope)
 }
 
 /**
- * kvmpv_flush_range() - FLUSH_RANGE
+ * kvmpv_hc_flush_range() - FLUSH_RANGE
  * @vcpu: the vCPU
  * @va: linear address
  * @pages: number of pages
@@ -110,8 +109,8 @@ int kvmpv_flush(struct kvm_vcpu *vcpu, u64 scope)
  * Context: exit handler, sleepable, SRCU held.
  * Return: 0 or -KVMPV_EINVAL.
  */
-int kvmpv_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
-		      u64 flags, u64 last)
+int kvmpv_hc_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
+			 u64 flags, u64 last)
 {
 	int r = flags ? -KVMPV_EINVAL : kvmpv_check_range(va, pages, shift, last);
 
@@ -123,7 +122,7 @@ int kvmpv_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
 }
 
 /* Nothing is left to do: the interrupt alone has made the vCPU leave guest mode. */
-static void kvmpv_left_guest_mode(void *unused)
+static void kvmpv_ack_kick(void *unused)
 {
 }
 
@@ -150,7 +149,7 @@ static void kvmpv_use_queues(struct kvm *kvm)
 	mutex_lock(&vm->lock);
 	if (!vm->flushes) {
 		/* Nobody must queue before the hook is patched in. */
-		static_branch_deferred_inc(&kvmpv_flush_used);
+		static_branch_deferred_inc(&kvmpv_has_flushing_vm);
 		WRITE_ONCE(vm->flushes, true);
 	}
 	mutex_unlock(&vm->lock);
@@ -181,13 +180,13 @@ static void kvmpv_flush_others(struct kvm_vcpu *vcpu,
 	}
 	if (!cpumask_empty(cpus)) {
 		kvmpv_count(KVMPV_STAT_FLUSH_KICKS);
-		smp_call_function_many(cpus, kvmpv_left_guest_mode, NULL, true);
+		smp_call_function_many(cpus, kvmpv_ack_kick, NULL, true);
 	}
 	put_cpu();
 }
 
 /**
- * kvmpv_flush_vcpus() - FLUSH_VCPUS
+ * kvmpv_hc_flush_vcpus() - FLUSH_VCPUS
  * @vcpu: the calling vCPU
  * @gpa: of struct kvmpv_flush_vcpus; read once
  * @last: last byte of the caller's address space
@@ -195,7 +194,7 @@ static void kvmpv_flush_others(struct kvm_vcpu *vcpu,
  * Context: exit handler, sleepable, SRCU held.
  * Return: 0, -KVMPV_EINVAL, -KVMPV_EFAULT or -KVMPV_ENOMEM.
  */
-int kvmpv_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
+int kvmpv_hc_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
 {
 	struct kvmpv_flush_vcpus desc;
 	cpumask_var_t cpus;
@@ -241,10 +240,15 @@ void __kvmpv_flush_queued(struct kvm_vcpu *vcpu)
 	kvmpv_do_flushes(vcpu, &todo);
 }
 
-/* vm_destroy(): none of its vCPUs will run again. */
+/**
+ * kvmpv_vm_destroy() - vm_destroy()
+ * @vm: of the VM, none of whose vCPUs will run again
+ *
+ * Context: sleepable.
+ */
 void kvmpv_vm_destroy(struct kvmpv_vm *vm)
 {
 	if (vm->flushes)
-		static_branch_slow_dec_deferred(&kvmpv_flush_used);
-	kvmpv_populate_destroy(&vm->populate);
+		static_branch_slow_dec_deferred(&kvmpv_has_flushing_vm);
+	kvmpv_populate_destroy_vm(&vm->populate);
 }

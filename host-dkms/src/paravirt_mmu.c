@@ -196,7 +196,7 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvmpv_release() - RELEASE
+ * kvmpv_hc_release() - RELEASE
  * @vcpu: the vCPU
  * @gpa: of an array of u64, linear addresses
  * @nr: how many
@@ -204,7 +204,7 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
  * Context: exit handler, sleepable, SRCU held.
  * Return: 0, -KVMPV_EINVAL or -KVMPV_EFAULT.
  */
-int kvmpv_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
+int kvmpv_hc_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 {
 	u64 va[KVMPV_RELEASE_MAX];
 	unsigned int i;

@@ -76,7 +76,7 @@ static int kvmpv_populate_set(const char *val, const struct kernel_param *kp)
 
 	if (!kvmpv_is_block(mode))
 		WRITE_ONCE(kvmpv_populate_epoch, kvmpv_populate_epoch + 1);
-	/* Pairs with kvmpv_populate_init(). */
+	/* Pairs with kvmpv_populate_init_vm(). */
 	smp_wmb();
 	WRITE_ONCE(kvmpv_populate_mode, mode);
 	if (mode > KVMPV_POPULATE_ASKED)
@@ -243,12 +243,12 @@ static const struct mmu_notifier_ops kvmpv_populate_notifier = {
 };
 
 /**
- * kvmpv_populate_init() - a VM is created
+ * kvmpv_populate_init_vm() - a VM is created
  * @p: its part
  *
  * Context: any; nothing of the guest has run yet.
  */
-void kvmpv_populate_init(struct kvmpv_populate *p)
+void kvmpv_populate_init_vm(struct kvmpv_populate *p)
 {
 	unsigned int epoch = READ_ONCE(kvmpv_populate_epoch);
 
@@ -261,12 +261,12 @@ void kvmpv_populate_init(struct kvmpv_populate *p)
 }
 
 /**
- * kvmpv_populate_destroy() - a VM is destroyed
+ * kvmpv_populate_destroy_vm() - a VM is destroyed
  * @p: its part
  *
  * Context: sleepable; no vCPU runs any more. Memory slots are still there.
  */
-void kvmpv_populate_destroy(struct kvmpv_populate *p)
+void kvmpv_populate_destroy_vm(struct kvmpv_populate *p)
 {
 	if (p->watched)
 		mmu_notifier_unregister(&p->mn, p->mn.mm);

@@ -45,7 +45,7 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
 #define KVMPV_POPULATE_TRIES	8
 
 /**
- * kvmpv_populate() - POPULATE
+ * kvmpv_hc_populate() - POPULATE
  * @vcpu: the vCPU
  * @gpa: of an array of struct kvmpv_page_range; read once
  * @nr: how many
@@ -58,7 +58,7 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
  * Return: how many pages were mapped, 0 to KVMPV_POPULATE_PAGES; or -KVMPV_EAGAIN,
  * -KVMPV_EINVAL, -KVMPV_E2BIG, -KVMPV_ERANGE, -KVMPV_EFAULT or -KVMPV_EROFS.
  */
-int kvmpv_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
+int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 {
 	struct kvmpv_page_range range[KVMPV_POPULATE_RANGES];
 	unsigned int i, tries, mapped = 0;

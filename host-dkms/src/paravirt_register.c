@@ -12,7 +12,7 @@
 
 static_assert(KVMPV_CR3_KEEP == X86_CR3_PCID_NOFLUSH);
 
-DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_used, HZ);
+DEFINE_STATIC_KEY_DEFERRED_FALSE(kvmpv_has_registered_vcpu, HZ);
 
 /* Can this vCPU register, now? If not, the error that says why. */
 static int kvmpv_check_vcpu(struct kvm_vcpu *vcpu)
@@ -32,14 +32,14 @@ static int kvmpv_check_vcpu(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvmpv_offered_most() - what a 64-bit vCPU of this host is offered
+ * kvmpv_host_features() - what a 64-bit vCPU of this host is offered
  *
  * On Hyper-V with eVMCS no vCPU may register, whatever this says.
  *
  * Context: any.
  * Return: KVMPV_F_* of the host.
  */
-unsigned long kvmpv_offered_most(void)
+unsigned long kvmpv_host_features(void)
 {
 	unsigned long bits;
 	const char *text;
@@ -54,15 +54,15 @@ unsigned long kvmpv_offered_most(void)
 }
 
 /**
- * kvmpv_offered() - what this vCPU is offered now
+ * kvmpv_features_offered() - what this vCPU is offered now
  * @vcpu: the vCPU
  *
  * Context: the vCPU is loaded.
  * Return: KVMPV_F_*; without what needs a registration if it cannot register.
  */
-unsigned long kvmpv_offered(struct kvm_vcpu *vcpu)
+unsigned long kvmpv_features_offered(struct kvm_vcpu *vcpu)
 {
-	unsigned long bits = kvmpv_offered_most();
+	unsigned long bits = kvmpv_host_features();
 
 	if (kvmpv_check_vcpu(vcpu))
 		bits &= ~(KVMPV_F_LOAD_CR3 | KVMPV_F_CR3_CACHE);
@@ -104,7 +104,7 @@ static int kvmpv_prepare(struct kvm_vcpu *vcpu, const struct kvmpv_state *st,
 			 u64 gpa, u64 size, struct kvmpv_vcpu *p)
 {
 	const char *text;
-	int r = kvmpv_check_state(st, size, kvmpv_offered(vcpu),
+	int r = kvmpv_check_state(st, size, kvmpv_features_offered(vcpu),
 				  kvmpv_vendor_targets(&text));
 
 	if (r)
@@ -162,7 +162,7 @@ static int kvmpv_register_state(struct kvm_vcpu *vcpu, u64 gpa, u64 size,
 		kfree(p);
 	}
 	st->host_version = KVMPV_ABI_VERSION;
-	st->features_offered = kvmpv_offered(vcpu);
+	st->features_offered = kvmpv_features_offered(vcpu);
 	st->ret = r;
 	kvm_write_guest(vcpu->kvm, gpa, st,
 			offsetof(struct kvmpv_state, features_accepted));
@@ -170,15 +170,15 @@ static int kvmpv_register_state(struct kvm_vcpu *vcpu, u64 gpa, u64 size,
 }
 
 /**
- * kvmpv_register() - REGISTER
+ * kvmpv_hc_register() - REGISTER
  * @vcpu: the vCPU, loaded
- * @gpa: of its para_state
+ * @gpa: of its state page
  * @size: of that, in bytes
  *
  * Context: exit handler, sleepable, SRCU held.
  * Return: 0, or an error of those that abi/README.md has for the call.
  */
-int kvmpv_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size)
+int kvmpv_hc_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size)
 {
 	struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 	struct kvmpv_state *st;
@@ -207,10 +207,10 @@ int kvmpv_register(struct kvm_vcpu *vcpu, u64 gpa, u64 size)
 		return r;
 
 	/* Deferred: a guest cannot make the host patch its text in a loop. */
-	static_branch_deferred_inc(&kvmpv_used);
+	static_branch_deferred_inc(&kvmpv_has_registered_vcpu);
 	kvmpv_vendor_attach(vcpu);
 	kvmpv_count(KVMPV_STAT_REGISTERED);
-	kvmpv_called(vcpu);
+	kvmpv_vm_list_add(vcpu);
 	return 0;
 }
 
@@ -224,7 +224,7 @@ static void kvmpv_free(struct kvm_vcpu *vcpu)
 	*slot = NULL;
 	mutex_unlock(&vm->lock);
 	kfree(p);
-	static_branch_slow_dec_deferred(&kvmpv_used);
+	static_branch_slow_dec_deferred(&kvmpv_has_registered_vcpu);
 	kvmpv_count(KVMPV_STAT_UNREGISTERED);
 }
 
@@ -256,10 +256,18 @@ void kvmpv_unregister(struct kvm_vcpu *vcpu)
 		p->dead = true;
 }
 
-/* vcpu_free(): neither guest memory nor the VMCS may be touched any more. */
+/**
+ * kvmpv_vcpu_free() - vcpu_free()
+ * @vcpu: any vCPU
+ *
+ * Drops its registration if there is one. Neither guest memory nor the VMCS may
+ * be touched any more, so the table stays as it is.
+ *
+ * Context: sleepable; the vCPU will not run again.
+ */
 void kvmpv_vcpu_free(struct kvm_vcpu *vcpu)
 {
-	kvmpv_unlist(vcpu->kvm);
+	kvmpv_vm_list_del(vcpu->kvm);
 	if (*kvmpv_vendor_vcpu(vcpu))
 		kvmpv_free(vcpu);
 }
@@ -303,6 +311,11 @@ static struct kvmpv_place kvmpv_place(struct kvm_vcpu *vcpu)
  *
  * Userspace may read, save or replace guest memory and registers from here
  * on: it finds an empty table.
+ *
+ * That it is get_if_flag() has no meaning of its own. It is the one operation of the
+ * vendor module that KVM calls whenever KVM_RUN is about to return, and at no
+ * other time. vcpu_put() is called as well when the thread is preempted, and may
+ * neither sleep nor write to guest memory.
  *
  * Context: sleepable, SRCU held, KVM_RUN is about to return.
  */

@@ -72,15 +72,15 @@ static int kvmpv_stat_get(void *data, u64 *val)
 DEFINE_DEBUGFS_ATTRIBUTE(kvmpv_stat_fops, kvmpv_stat_get, NULL, "%llu\n");
 
 /* What a 64-bit guest is offered: the parameter, and what the CPU has. */
-static int kvmpv_offered_show(struct seq_file *m, void *v)
+static int kvmpv_host_features_show(struct seq_file *m, void *v)
 {
 	char names[KVMPV_NAMES_SIZE];
 
-	kvmpv_list_names(names, kvmpv_offered_most());
+	kvmpv_list_names(names, kvmpv_host_features());
 	seq_printf(m, "%s\n", names);
 	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(kvmpv_offered);
+DEFINE_SHOW_ATTRIBUTE(kvmpv_host_features);
 
 /* Why the cache is not offered, if the CPU is the reason. */
 static int kvmpv_targets_show(struct seq_file *m, void *v)
@@ -115,7 +115,7 @@ void __init kvmpv_module_init(void)
 	kvmpv_debugfs = debugfs_create_dir("kvm_paravirt_host", NULL);
 	kvmpv_vcpus_init(kvmpv_debugfs);
 	debugfs_create_file("offered", 0444, kvmpv_debugfs, NULL,
-			    &kvmpv_offered_fops);
+			    &kvmpv_host_features_fops);
 	debugfs_create_file("cr3_targets", 0444, kvmpv_debugfs, NULL,
 			    &kvmpv_targets_fops);
 	kvmpv_stat_file("registered", KVMPV_STAT_REGISTERED);
@@ -155,6 +155,6 @@ void __init kvmpv_module_init(void)
 void kvmpv_module_exit(void)
 {
 	debugfs_remove(kvmpv_debugfs);
-	static_key_deferred_flush(&kvmpv_used);
-	static_key_deferred_flush(&kvmpv_flush_used);
+	static_key_deferred_flush(&kvmpv_has_registered_vcpu);
+	static_key_deferred_flush(&kvmpv_has_flushing_vm);
 }

@@ -160,7 +160,7 @@ fastpath_t __kvmpv_fastpath(struct kvm_vcpu *vcpu)
 		svm_flush_tlb_asid(vcpu);
 
 	kvmpv_trace_fast_exit(vcpu);
-	kvmpv_fast_called(vcpu);
+	kvmpv_fast_call_done(vcpu);
 	/*
 	 * If it is single-stepped, that is a request: the next check finds it. SRCU
 	 * is for the filter of the guest's PMU, which counts the instruction.

@@ -22,12 +22,12 @@ static LIST_HEAD(kvmpv_vms);
 static DEFINE_MUTEX(kvmpv_vms_lock);
 
 /**
- * kvmpv_called() - a call of a VM has succeeded
+ * kvmpv_vm_list_add() - a call of a VM has succeeded
  * @vcpu: the vCPU that has called
  *
  * Context: exit handler, sleepable, without the VM's lock.
  */
-void kvmpv_called(struct kvm_vcpu *vcpu)
+void kvmpv_vm_list_add(struct kvm_vcpu *vcpu)
 {
 	struct kvmpv_vm *vm = kvmpv_vendor_vm(vcpu->kvm);
 
@@ -43,7 +43,7 @@ void kvmpv_called(struct kvm_vcpu *vcpu)
 }
 
 /**
- * kvmpv_unlist() - a vCPU is about to be freed
+ * kvmpv_vm_list_del() - a vCPU is about to be freed
  * @kvm: its VM
  *
  * If a vCPU is freed because KVM_CREATE_VCPU has failed, nothing is done: the VM
@@ -51,7 +51,7 @@ void kvmpv_called(struct kvm_vcpu *vcpu)
  *
  * Context: sleepable, without the VM's lock.
  */
-void kvmpv_unlist(struct kvm *kvm)
+void kvmpv_vm_list_del(struct kvm *kvm)
 {
 	struct kvmpv_vm *vm = kvmpv_vendor_vm(kvm);
 

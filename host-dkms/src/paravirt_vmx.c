@@ -222,7 +222,7 @@ static void kvmpv_remember(struct kvmpv_vcpu *p, const struct kvm_mmu *mmu)
 }
 
 /* The guest runs on another of the listed roots: make it KVM's current one. */
-static noinline void kvmpv_learn(struct vcpu_vmx *vmx, u64 hw)
+static noinline void kvmpv_handle_switch(struct vcpu_vmx *vmx, u64 hw)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvm_mmu *mmu = &vcpu->arch.root_mmu;
@@ -301,7 +301,7 @@ static struct kvmpv_root kvmpv_root(struct kvm_vcpu *vcpu,
 }
 
 /* The roots that may be published now, the current one first. */
-static unsigned int kvmpv_collect(struct vcpu_vmx *vmx, struct kvmpv_root *out)
+static unsigned int kvmpv_collect_roots(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 {
 	struct kvmpv_root cand[KVMPV_NR_ENTRIES] = {};
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
@@ -471,7 +471,7 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	 */
 	if (p->proven && !p->dead && !p->hold && !p->fault_in &&
 	    !kvmpv_check_targets(KVMPV_NR_ENTRIES, found))
-		n = kvmpv_collect(vmx, want);
+		n = kvmpv_collect_roots(vmx, want);
 	changed = kvmpv_list_update(&p->list, want, n);
 	if (flag != p->flag || found != p->found) {
 		p->flag = flag;
@@ -665,7 +665,7 @@ static void kvmpv_loaded(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
 static void kvmpv_fast_done(struct vcpu_vmx *vmx)
 {
 	if (vmx_get_exit_reason(&vmx->vcpu).basic == EXIT_REASON_VMCALL)
-		kvmpv_fast_called(&vmx->vcpu);
+		kvmpv_fast_call_done(&vmx->vcpu);
 	/* If it is single-stepped, that is a request: the next check finds it. */
 	kvm_skip_emulated_instruction(&vmx->vcpu);
 }
@@ -767,7 +767,7 @@ bool __kvmpv_exit(struct vcpu_vmx *vmx)
 	if (p->listed) {
 		hw = vmcs_readl(GUEST_CR3);
 		if (hw != p->loaded)
-			kvmpv_learn(vmx, hw);
+			kvmpv_handle_switch(vmx, hw);
 	}
 
 	switch (vmx_get_exit_reason(&vmx->vcpu).basic) {

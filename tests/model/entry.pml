@@ -370,7 +370,7 @@ active proctype cpu() {
 	:: d_step { CODE && pc == S_START && LISTED(K(nxt)) -> rax = K(nxt); pc = S_COMMIT }
 	:: d_step { CODE && pc == S_START -> pc = S_MISS }
 	:: d_step { CODE && pc == S_COMMIT -> commit(K(nxt)); pc = S_DONE }
-	/* kvmpv_load_cr3_miss(), kvmpv_load_cr3() of the host */
+	/* kvmpv_load_cr3_miss(), kvmpv_hc_load_cr3() */
 	:: d_step { CODE && pc == S_MISS && on ->
 		vmexit();
 		if

@@ -314,7 +314,7 @@ inline vmexit(v) {
 #endif
 	if
 	:: V[v].reg && V[v].list && V[v].hw != V[v].acr3 ->
-		/* kvmpv_learn() and its kvmpv_end_vm() */
+		/* kvmpv_handle_switch() and its kvmpv_end_vm() */
 		assert(V[v].hw && (V[v].list & V[v].kept & WITHOUT(V[v].ldead) & BIT(V[v].hw)));
 #ifndef MUT_NO_LEARN
 		V[v].acr3 = V[v].hw
@@ -323,7 +323,7 @@ inline vmexit(v) {
 	fi
 }
 
-/* kvmpv_collect(), kvmpv_publish(), kvmpv_write_table(), kvmpv_write_targets() */
+/* kvmpv_collect_roots(), kvmpv_publish(), kvmpv_write_table(), kvmpv_write_targets() */
 inline publish(v) {
 	m = 0;
 	if
@@ -462,7 +462,7 @@ inline unregister(v) {
 	fi
 }
 
-/* A real CR3 load: __kvmpv_mov_to_cr3(), kvmpv_load_cr3() */
+/* A real CR3 load: __kvmpv_mov_to_cr3(), kvmpv_hc_load_cr3() */
 inline real_load(v) {
 	V[v].hold = 0;
 	if
@@ -899,7 +899,7 @@ proctype cpu(byte v) {
 		T(0)
 	   }
 
-	/* kvmpv_load_cr3_miss(), kvmpv_load_cr3() of the host */
+	/* kvmpv_load_cr3_miss(), kvmpv_hc_load_cr3() */
 	:: d_step { CODE && me.pc == MISS && me.mode == ON ->
 		vmexit(v);
 		if

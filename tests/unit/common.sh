@@ -4,6 +4,8 @@
 top=$(cd "$(dirname "$0")/../.." && pwd)
 here=$top/tests/unit
 src=$top/host-dkms/src
+# What needs no kernel.
+plain="paravirt_args.c paravirt_roots.c"
 out=$top/build/unit
 flags="-std=gnu11 -g -Wall -Wextra -Werror -fno-sanitize-recover=all -I$here/include -I$top/abi"
 bad=0
@@ -15,9 +17,11 @@ build_fuzz()
 {
 	# shellcheck disable=SC2086 # a list of options
 	set -- $flags -O2 -I"$src" -fsanitize=address,undefined
-	clang "$@" -c -o "$out/fuzz.o" "$here/fuzz.c" &&
-		clang "$@" -fsanitize=fuzzer-no-link -c -o "$out/table.o" "$src/paravirt_table.c" &&
-		clang "$@" -fsanitize=fuzzer -o "$out/fuzz" "$out/fuzz.o" "$out/table.o"
+	clang "$@" -c -o "$out/fuzz.o" "$here/fuzz.c" || return
+	for c in $plain; do
+		clang "$@" -fsanitize=fuzzer-no-link -c -o "$out/fuzz-$c.o" "$src/$c" || return
+	done
+	clang "$@" -fsanitize=fuzzer -o "$out/fuzz" "$out/fuzz.o" "$out"/fuzz-*.c.o
 }
 
 # What a fuzzer's log ($1) has to say of a failure.

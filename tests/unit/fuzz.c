@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * libFuzzer target: a byte string is read as operations on the list, para_state,
- * the windows and what is to be flushed; after each, the result is compared with a model that is slow,
- * plain, and written from the specification rather than from the code.
+ * libFuzzer target: a byte string is read as operations on the list, the state
+ * page, the windows and what is to be flushed; after each, the result is compared
+ * with a model that is slow, plain, and written from the specification rather than from the code.
  */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "paravirt_table.h"
+#include "paravirt_args.h"
+#include "paravirt_roots.h"
 
 #define NR	KVMPV_NR_ENTRIES
 #define TAG	(1ull << 10)
@@ -253,7 +254,7 @@ static u64 le(const uint8_t *p, unsigned int bytes)
 	return bytes ? p[0] | le(p + 1, bytes - 1) << 8 : 0;
 }
 
-/* para_state as bytes, by the offsets in the specification. */
+/* The state page as bytes, by the offsets in the specification. */
 static int expected_error(const uint8_t *p, u64 size, u64 offered, int targets)
 {
 	u64 accepted = le(p + 24, 8);

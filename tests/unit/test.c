@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Unit tests of host-dkms/src/paravirt_table.c, one function for each topic. */
+/* Unit tests of paravirt_args.c and paravirt_roots.c of host-dkms/src, one function for each topic. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "paravirt_table.h"
+#include "paravirt_args.h"
+#include "paravirt_roots.h"
 
 #define NR		KVMPV_NR_ENTRIES
 #define TAG		KVMPV_CR3_TAG

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What paravirt_table.c takes from the kernel's <linux/types.h>, for userspace. */
+/* What paravirt_args.c and paravirt_roots.c take from the kernel's <linux/types.h>, for userspace. */
 #ifndef KVMPV_UNIT_TYPES_H
 #define KVMPV_UNIT_TYPES_H
 
