@@ -26,7 +26,7 @@ echo '!hist:keys=call_site.sym,bytes_req,bytes_alloc:size=4096' >/sys/kernel/tra
 echo '!hist:keys=call_site.sym:size=4096' >/sys/kernel/tracing/events/kmem/kfree/trigger
 after=$(slab)
 say "note: our kmalloc (asked, got, times) and kfree: $(tr '\n' ';' <"$RUN"/sums)"
-# Three for each REGISTER: the copy of para_state, freed at once, what is kept, and the stash.
+# Three for each REGISTER: the copy of the state page, freed at once, what is kept, and the stash.
 check "$((64 * MANY)) registrations of 64 vCPUs: all that was allocated is freed" \
 	awk -v want=$((3 * 64 * MANY)) '$1 == "freed" { freed += $3; next } { got += $3 }
 		END { exit !(got >= want && got == freed) }' "$RUN"/sums

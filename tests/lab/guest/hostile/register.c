@@ -9,7 +9,7 @@
 
 #define KEEP		0xa5	/* what bytes hold that the host must not touch */
 
-/* A well-formed para_state; host's fields and table hold something. */
+/* A well-formed state page; host's fields and table hold something. */
 void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
 {
 	const struct kvmpv_window windows[] = {
@@ -129,7 +129,7 @@ static const struct {
 	{ "state-tss", GPA_TSS, 4096, -KVMPV_EFAULT },
 };
 
-/* Up to two fields of a well-formed para_state that are not so. */
+/* Up to two fields of a well-formed state page that are not so. */
 struct store {
 	u16 offset, bytes;
 	u64 value;
@@ -210,7 +210,7 @@ static const struct field fields[] = {
 	  { START(0, 0), COMMIT(0, ~0ull) } },
 };
 
-/* A CPU without CR3 targets; the rest of para_state is for LOAD_CR3 alone. */
+/* A CPU without CR3 targets; the rest of the state page is for LOAD_CR3 alone. */
 static const struct field without_targets[] = {
 	{ "cache", -KVMPV_ENXIO,
 	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE) } },

@@ -263,7 +263,7 @@ static void forging(void)
 	forge_case("forged-stale", host);
 	asm volatile("mov %0, %%cr0" : : "r" (cr0) : "memory");
 
-	/* The host has its own copy of para_state, and tells what it counts. */
+	/* The host has its own copy of the state page, and tells what it counts. */
 	hostile_load_cr3(cr3);
 	were = restarts();
 	memset(hostile_mine()->state, 0xff, PAGE_SIZE);
