@@ -144,7 +144,7 @@ struct kvmpv_window {
 	__u64 commit;
 };
 
-/* para_state. Page-aligned, page-sized, one per vCPU. */
+/* The state page. Page-aligned, page-sized, one per vCPU. */
 struct kvmpv_state {
 	__u32 guest_version;		/* guest */
 	__u32 host_version;		/* host, at REGISTER */

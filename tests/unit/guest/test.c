@@ -105,7 +105,9 @@ static void nmi(void)
 	if (!debugger || unit_nmi)
 		return;
 	unit_nmi = true;
+	/* One page is done natively, and so is none. */
 	check(!__kvmpv_flush_tlb_range(0x5000, 0x6000, 12));
+	check(!__kvmpv_flush_tlb_range(0x5000, 0x5000, 12));
 	check(!__kvmpv_flush_tlb_user());
 	check(!__kvmpv_flush_tlb_kernel(0x5000, 0x6000));
 	check(!__kvmpv_flush_tlb_kernel(0, TLB_FLUSH_ALL));

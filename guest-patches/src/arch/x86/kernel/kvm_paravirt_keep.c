@@ -578,7 +578,7 @@ static void kvmpv_keep_exit_mmap(struct mm_struct *mm)
  * from @floor to @ceiling, of which 0 is the end of all. As free_pgd_range() and
  * those below it decide.
  */
-static void kvmpv_widen(unsigned long at, unsigned long *addr, unsigned long *end,
+static void kvmpv_widen(unsigned long at, struct kvmpv_span *span,
 			unsigned long floor, unsigned long ceiling)
 {
 	/* What a table of P4Ds, PUDs, PMDs spans; the first two are one with 4 levels. */
@@ -589,8 +589,8 @@ static void kvmpv_widen(unsigned long at, unsigned long *addr, unsigned long *en
 	for (i = 0; i < ARRAY_SIZE(spans); i++) {
 		start = ALIGN_DOWN(at, spans[i]);
 		if (start >= floor && start + spans[i] - 1 <= ceiling - 1) {
-			*addr = min(*addr, start);
-			*end = max(*end, start + spans[i]);
+			span->start = min(span->start, start);
+			span->end = max(span->end, start + spans[i]);
 			return;
 		}
 	}
@@ -599,8 +599,8 @@ static void kvmpv_widen(unsigned long at, unsigned long *addr, unsigned long *en
 /**
  * __kvmpv_leave_range() - free_pgd_range() of an mm that may have spare tables
  * @mm: the mm
- * @addr: first address that something was mapped at; may be lowered
- * @end: its end; may be raised
+ * @addr: first address that something was mapped at
+ * @end: its end
  * @floor: nothing is mapped from here on, or 0
  * @ceiling: to here, or 0
  *
@@ -608,21 +608,24 @@ static void kvmpv_widen(unsigned long at, unsigned long *addr, unsigned long *en
  * and with it all tables below it have to be. Only for the tables that the two
  * ends lie in that makes the range larger.
  *
- * Return: true if nothing is to be freed now, as exit_mmap() does it later.
+ * Return: the range to free; empty if nothing is to be freed now, as exit_mmap() does
+ * it later.
  */
-bool __kvmpv_leave_range(struct mm_struct *mm, unsigned long *addr, unsigned long *end,
-			 unsigned long floor, unsigned long ceiling)
+struct kvmpv_span __kvmpv_leave_range(struct mm_struct *mm, unsigned long addr,
+				      unsigned long end, unsigned long floor,
+				      unsigned long ceiling)
 {
 	struct kvmpv_tree *tree = mm->context.kvmpv_tree;
+	struct kvmpv_span span = { .start = addr, .end = end };
 
 	/* The other half has the LDT. */
-	if (!tree || *addr >= TASK_SIZE_MAX)
-		return false;
+	if (!tree || addr >= TASK_SIZE_MAX)
+		return span;
 	if (tree->exiting)
-		return true;
-	kvmpv_widen(*addr, addr, end, floor, ceiling);
-	kvmpv_widen(*end - 1, addr, end, floor, ceiling);
-	return false;
+		return (struct kvmpv_span){ };
+	kvmpv_widen(span.start, &span, floor, ceiling);
+	kvmpv_widen(span.end - 1, &span, floor, ceiling);
+	return span;
 }
 
 /**

@@ -152,8 +152,8 @@ bool __kvmpv_flush_tlb_range(unsigned long start, unsigned long end,
 		this_cpu_write(kvmpv_tlb_cpu.pending, false);
 		return true;
 	}
-	/* INVLPG is one exit as well. */
-	if (pages == 1 || !kvmpv_flush_call(KVMPV_HC_FLUSH_RANGE, start, pages, shift))
+	/* INVLPG is one exit as well, and nothing is none. */
+	if (pages <= 1 || !kvmpv_flush_call(KVMPV_HC_FLUSH_RANGE, start, pages, shift))
 		return false;
 	this_cpu_inc(kvmpv_tlb_counters.tlb_range);
 	return true;

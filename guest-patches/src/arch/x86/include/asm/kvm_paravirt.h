@@ -52,7 +52,15 @@ void kvmpv_keep_init(void);
 void kvmpv_cow_init(void);
 void kvmpv_fault_init(void);
 
-/* Each: false if the caller has to flush by itself. */
+/**
+ * kvmpv_flush_tlb_range() - flush user pages of this CPU by the host
+ * @start: first address
+ * @end: end
+ * @shift: log2 of bytes from one page to the next
+ *
+ * Context: as __kvmpv_flush_tlb_range().
+ * Return: false if the caller has to flush by itself.
+ */
 static __always_inline bool kvmpv_flush_tlb_range(unsigned long start,
 						  unsigned long end,
 						  unsigned int shift)
@@ -61,12 +69,26 @@ static __always_inline bool kvmpv_flush_tlb_range(unsigned long start,
 	       __kvmpv_flush_tlb_range(start, end, shift);
 }
 
+/**
+ * kvmpv_flush_tlb_all() - flush everything of this CPU by the host
+ *
+ * Context: as __kvmpv_flush_tlb_all().
+ * Return: false if the caller has to flush by itself.
+ */
 static __always_inline bool kvmpv_flush_tlb_all(void)
 {
 	return cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH) &&
 	       __kvmpv_flush_tlb_all();
 }
 
+/**
+ * kvmpv_flush_tlb_kernel() - flush kernel pages of all CPUs by the host
+ * @start: first address
+ * @end: end, or TLB_FLUSH_ALL
+ *
+ * Context: as __kvmpv_flush_tlb_kernel().
+ * Return: false if the caller has to flush by itself.
+ */
 static __always_inline bool kvmpv_flush_tlb_kernel(unsigned long start,
 						   unsigned long end)
 {
@@ -74,7 +96,13 @@ static __always_inline bool kvmpv_flush_tlb_kernel(unsigned long start,
 	       __kvmpv_flush_tlb_kernel(start, end);
 }
 
-/* Between a flush of kernel pages and freeing what were their page tables. */
+/**
+ * kvmpv_sync_table_walkers() - wait for who reads the kernel's page tables
+ *
+ * Between a flush of kernel pages and freeing what were their page tables.
+ *
+ * Context: as __kvmpv_sync_table_walkers().
+ */
 static __always_inline void kvmpv_sync_table_walkers(void)
 {
 	if (cpu_feature_enabled(X86_FEATURE_KVM_TLB_FLUSH))
@@ -112,6 +140,15 @@ static __always_inline long kvmpv_hypercall4(unsigned int nr, unsigned long a0,
 	return ret;
 }
 
+/**
+ * kvmpv_hypercall2() - call the host with two arguments
+ * @nr: KVMPV_HC_*
+ * @a0: first argument
+ * @a1: second argument
+ *
+ * Context: any.
+ * Return: as kvmpv_hypercall4().
+ */
 static __always_inline long kvmpv_hypercall2(unsigned int nr, unsigned long a0,
 					     unsigned long a1)
 {
@@ -224,24 +261,49 @@ unsigned long kvmpv_trees_count(void);
 unsigned long kvmpv_trees_shrink(unsigned long pages);
 void kvmpv_trees_start(void);
 
+/**
+ * kvmpv_pick_layout() - exec() decides where the mappings of a program will be
+ * @mm: of the new program
+ *
+ * Context: as __kvmpv_pick_layout().
+ */
 static __always_inline void kvmpv_pick_layout(struct mm_struct *mm)
 {
 	if (cpu_feature_enabled(X86_FEATURE_KVM_KEEP))
 		__kvmpv_pick_layout(mm);
 }
 
-/* NULL: make a new one */
+/**
+ * kvmpv_pgd_alloc() - page tables for a new mm, of one that has exited
+ * @mm: has none yet
+ *
+ * Context: as __kvmpv_pgd_alloc().
+ * Return: a page directory, or NULL: make a new one.
+ */
 static __always_inline pgd_t *kvmpv_pgd_alloc(struct mm_struct *mm)
 {
 	return cpu_feature_enabled(X86_FEATURE_KVM_KEEP) ? __kvmpv_pgd_alloc(mm) : NULL;
 }
 
-/* True: kvmpv_pgd_free() has the last word. */
+/**
+ * kvmpv_has_tree() - does pgd_free() have to ask kvmpv_pgd_free()?
+ * @mm: the last reference to it is gone
+ *
+ * Context: any.
+ * Return: true if kvmpv_pgd_free() decides.
+ */
 static __always_inline bool kvmpv_has_tree(struct mm_struct *mm)
 {
 	return cpu_feature_enabled(X86_FEATURE_KVM_KEEP) && __kvmpv_has_tree(mm);
 }
 
+/**
+ * kvmpv_pgd_free() - keep the page tables of an mm
+ * @mm: as for __kvmpv_pgd_free()
+ *
+ * Context: as __kvmpv_pgd_free().
+ * Return: false if the page directory is the caller's to free.
+ */
 static __always_inline bool kvmpv_pgd_free(struct mm_struct *mm)
 {
 	return __kvmpv_pgd_free(mm);
@@ -265,9 +327,22 @@ extern const char kvmpv_cr3_start[];
 extern struct kvmpv_code kvmpv_code[];
 extern unsigned int kvmpv_nr_code;
 
+/**
+ * __kvmpv_load_cr3() - load CR3 from the table of this CPU; kvm_paravirt_asm.S
+ * @table: kvmpv_table of this CPU
+ * @cr3: the guest's CR3, without CR3_NOFLUSH
+ *
+ * Context: interrupts off.
+ * Return: false if the table does not have it; CR3 is what it was.
+ */
 bool __kvmpv_load_cr3(const struct kvmpv_table *table, unsigned long cr3);
 bool kvmpv_load_cr3(unsigned long cr3);
 
+/**
+ * kvmpv_count_flush() - count a load of CR3 that had to flush
+ *
+ * Context: interrupts off.
+ */
 static __always_inline void kvmpv_count_flush(void)
 {
 	this_cpu_inc(kvmpv_counters.flush);
