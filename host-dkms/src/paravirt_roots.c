@@ -252,7 +252,7 @@ void kvmpv_stash_init(struct kvmpv_stash *stash)
 		stash->hpa[i] = KVMPV_NO_ROOT;
 	}
 	for (i = 0; i < KVMPV_STASH_HASH; i++)
-		stash->was[i] = 0;
+		stash->first[i] = KVMPV_STASH;
 	stash->next = 0;
 	stash->hand = 0;
 	stash->random = 1;
@@ -263,25 +263,40 @@ void kvmpv_stash_init(struct kvmpv_stash *stash)
  * @stash: the stash
  * @gfn: of the guest's top-level page table
  *
- * A load in the exit fastpath looks for two page tables that are in the stash. Each
- * is found where it was last, by a hash of its gfn, without a search.
+ * A load in the exit fastpath looks for two page tables, of which one mostly has no
+ * place: that has to be found out without a look at all of them.
  *
  * Return: the place, whether there is a root in it or not; -1: there is none.
  */
-int kvmpv_stash_index(struct kvmpv_stash *stash, u64 gfn)
+int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn)
 {
-	u8 *was = &stash->was[gfn % KVMPV_STASH_HASH];
-	int i;
+	unsigned int i = stash->first[gfn % KVMPV_STASH_HASH];
 
-	if (stash->gfn[*was] == gfn)
-		return *was;
-	for (i = 0; i < KVMPV_STASH; i++) {
-		if (stash->gfn[i] == gfn) {
-			*was = i;
-			return i;
-		}
+	while (i < KVMPV_STASH && stash->gfn[i] != gfn)
+		i = stash->after[i];
+	return i < KVMPV_STASH ? (int)i : -1;
+}
+
+/**
+ * kvmpv_stash_assign() - give a place to a page table
+ * @stash: the stash
+ * @i: the place; the page table that has had it has none any more
+ * @gfn: of the page table, which has no place yet
+ */
+void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn)
+{
+	u8 *at;
+
+	if (stash->gfn[i] != KVMPV_NO_ROOT) {
+		at = &stash->first[stash->gfn[i] % KVMPV_STASH_HASH];
+		while (*at != i)
+			at = &stash->after[*at];
+		*at = stash->after[i];
 	}
-	return -1;
+	at = &stash->first[gfn % KVMPV_STASH_HASH];
+	stash->after[i] = *at;
+	*at = i;
+	stash->gfn[i] = gfn;
 }
 
 /**
@@ -341,13 +356,14 @@ bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa)
 		return true;
 	}
 	own = kvmpv_stash_index(stash, gfn);
-	if (own >= 0 && own != i) {
+	if (own < 0) {
+		kvmpv_stash_assign(stash, i, gfn);
+	} else if (own != i) {
 		if (stash->hpa[own] != KVMPV_NO_ROOT)
 			return false;
 		stash->hpa[i] = KVMPV_NO_ROOT;
 		i = own;
 	}
-	stash->gfn[i] = gfn;
 	stash->hpa[i] = hpa;
 	return true;
 }

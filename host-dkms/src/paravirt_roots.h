@@ -29,7 +29,7 @@ struct kvmpv_list {
 
 /* Enough for a ring of 32 processes and what runs beside them. */
 #define KVMPV_STASH		48
-#define KVMPV_STASH_HASH	64
+#define KVMPV_STASH_HASH	64	/* a power of 2 */
 #define KVMPV_STASH_SPREAD	8	/* see kvmpv_stash_victim() */
 #define KVMPV_NO_ROOT		(~0ull)	/* INVALID_PAGE, and the gfn of none */
 
@@ -40,7 +40,9 @@ struct kvmpv_list {
 struct kvmpv_stash {
 	u64 gfn[KVMPV_STASH];
 	u64 hpa[KVMPV_STASH];	/* referenced; KVMPV_NO_ROOT: only remembered */
-	u8 was[KVMPV_STASH_HASH]; /* where a gfn was last, by gfn % KVMPV_STASH_HASH */
+	/* Places by gfn % KVMPV_STASH_HASH, and each that follows; KVMPV_STASH: no more. */
+	u8 first[KVMPV_STASH_HASH];
+	u8 after[KVMPV_STASH];
 	unsigned int next;	/* which is forgotten next */
 	unsigned int hand;	/* which was last looked at for having been zapped */
 	u32 random;
@@ -92,7 +94,8 @@ enum kvmpv_targets kvmpv_targets_worse(enum kvmpv_targets found, u64 flag);
 int kvmpv_check_targets(unsigned int nr, enum kvmpv_targets found);
 
 void kvmpv_stash_init(struct kvmpv_stash *stash);
-int kvmpv_stash_index(struct kvmpv_stash *stash, u64 gfn);
+int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn);
+void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn);
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
 		       unsigned int flushed, bool unsynced);
 bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa);

@@ -227,7 +227,7 @@ void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 		i = stash->next;
 		stash->next = (i + 1) % KVMPV_STASH;
 		kvmpv_stash_drop(vcpu, stash, i, i + 1, true);
-		stash->gfn[i] = last->pgd >> PAGE_SHIFT;
+		kvmpv_stash_assign(stash, i, last->pgd >> PAGE_SHIFT);
 	} else if (!VALID_PAGE(stash->hpa[i]) &&
 		   kvmpv_stash_has_room(vcpu->kvm)) {
 		stash->hpa[i] = last->hpa;

@@ -194,6 +194,17 @@ static void replace(struct kvmpv_list *list)
 	require(memcmp(list, &old, sizeof(old)) == 0);
 }
 
+/* Page table @k of 16, four of each hash. */
+static u64 stash_gfn(unsigned int k)
+{
+	return k / 4 + k % 4 * KVMPV_STASH_HASH;
+}
+
+static unsigned int stash_k(u64 gfn)
+{
+	return gfn % KVMPV_STASH_HASH * 4 + gfn / KVMPV_STASH_HASH;
+}
+
 /* References are neither lost nor made; each page table has one place. */
 static void stash(void)
 {
@@ -205,15 +216,15 @@ static void stash(void)
 
 	kvmpv_stash_init(&s);
 	for (i = 0; i < 8; i++)
-		s.gfn[next() % KVMPV_STASH] = 8 + i;
+		kvmpv_stash_assign(&s, next() % KVMPV_STASH, stash_gfn(8 + i));
 	for (; n; n--) {
-		unsigned int a = next(), gfn = next() % 16;
-		u64 hpa = a & 0xc0 ? n << 13 : none, out;
-		int at = kvmpv_stash_index(&s, a % 16), own;
+		unsigned int a = next(), k = next() % 16;
+		u64 hpa = a & 0xc0 ? n << 13 : none, gfn = stash_gfn(k), out;
+		int at = kvmpv_stash_index(&s, stash_gfn(a % 16)), own;
 		bool taken;
 
 		for (j = KVMPV_STASH, i = 0; i < KVMPV_STASH; i++)
-			if (s.gfn[i] == a % 16)
+			if (s.gfn[i] == stash_gfn(a % 16))
 				j = i;
 		require(at == (j == KVMPV_STASH ? -1 : (int)j));
 		if (at < 0)
@@ -221,12 +232,12 @@ static void stash(void)
 		own = kvmpv_stash_index(&s, gfn);
 		out = s.hpa[at];
 		taken = kvmpv_stash_exchange(&s, at, gfn, hpa);
-		require(taken == (hpa == none || own < 0 || own == at || !held[gfn]));
+		require(taken == (hpa == none || own < 0 || own == at || !held[k]));
 		if (taken) {
 			require(out == (held[a % 16] ? held[a % 16] : none));
 			held[a % 16] = 0;
 			if (hpa != none)
-				held[gfn] = hpa;
+				held[k] = hpa;
 		}
 		for (i = 0; i < KVMPV_STASH; i++) {
 			for (j = 0; j < i; j++)
@@ -234,10 +245,11 @@ static void stash(void)
 			if (s.gfn[i] == none)
 				require(s.hpa[i] == none);
 			else
-				require(s.hpa[i] == (held[s.gfn[i]] ? held[s.gfn[i]] : none));
+				require(s.hpa[i] == (held[stash_k(s.gfn[i])] ?
+						     held[stash_k(s.gfn[i])] : none));
 		}
 		for (i = 0; i < 16; i++)
-			require(!held[i] || kvmpv_stash_index(&s, i) >= 0);
+			require(!held[i] || kvmpv_stash_index(&s, stash_gfn(i)) >= 0);
 	}
 	flushed = next() % 16;
 	unsynced = next() & 1;

@@ -307,6 +307,28 @@ static void stash_starts_empty(void)
 	check(stash.random);
 }
 
+/*
+ * Three of one hash are at places 20 to 22, but for the one of number @gone; then they all
+ * are. False if not: what is assigned next may be looked for in vain for ever.
+ */
+static bool stash_has_all_but(struct kvmpv_stash *stash, unsigned int gone)
+{
+	unsigned int k;
+	int want, is;
+
+	for (k = 0; k < 3; k++) {
+		want = k == gone ? -1 : (int)(20 + k);
+		is = kvmpv_stash_index(stash, 1000 + k * KVMPV_STASH_HASH);
+		if (is != want) {
+			fail("number %u of one hash is at %d, not %d", k, is, want);
+			return false;
+		}
+	}
+	if (gone < 3)
+		kvmpv_stash_assign(stash, 20 + gone, 1000 + gone * KVMPV_STASH_HASH);
+	return true;
+}
+
 static void stash_finds_each_place(void)
 {
 	struct kvmpv_stash stash;
@@ -314,19 +336,29 @@ static void stash_finds_each_place(void)
 
 	kvmpv_stash_init(&stash);
 	for (i = 0; i < KVMPV_STASH; i++) {
-		stash.gfn[i] = 100 + i;
+		kvmpv_stash_assign(&stash, i, 100 + i);
 		/* remembered ones are found, too */
 		if (i & 1)
 			stash.hpa[i] = 0x1000 * i;
 	}
 	for (i = 0; i < KVMPV_STASH; i++)
 		check_eq(kvmpv_stash_index(&stash, 100 + i), i);
-	/* also where it is not where one of its hash was last, nor where it was itself */
-	stash.gfn[5] = 105 + KVMPV_STASH_HASH;
-	stash.gfn[6] = 105;
-	check_eq(kvmpv_stash_index(&stash, 105), 6);
-	check_eq(kvmpv_stash_index(&stash, 105 + KVMPV_STASH_HASH), 5);
-	check_eq(kvmpv_stash_index(&stash, 105), 6);
+	/* also of several with one hash, whichever of them goes */
+	for (i = 0; i < 3; i++)
+		kvmpv_stash_assign(&stash, 20 + i, 1000 + i * KVMPV_STASH_HASH);
+	/* the first, the one between, the last: one that comes is the first */
+	for (i = 2; i < 3; i--) {
+		/* the one that went before has come back */
+		if (!stash_has_all_but(&stash, 3))
+			return;
+		kvmpv_stash_assign(&stash, 20 + i, 5);
+		check_eq(kvmpv_stash_index(&stash, 5), 20 + i);
+		if (!stash_has_all_but(&stash, i))
+			return;
+		check_eq(kvmpv_stash_index(&stash, 5), -1);
+	}
+	for (i = 0; i < 3; i++)
+		check_eq(kvmpv_stash_index(&stash, 120 + i), -1);
 	check_eq(kvmpv_stash_index(&stash, 99), -1);
 	check_eq(kvmpv_stash_index(&stash, 100 + KVMPV_STASH), -1);
 }
@@ -400,9 +432,9 @@ static void stash_exchanges(void)
 	struct kvmpv_stash stash, before;
 
 	kvmpv_stash_init(&stash);
-	stash.gfn[3] = 10;
+	kvmpv_stash_assign(&stash, 3, 10);
 	stash.hpa[3] = 0x10000;
-	stash.gfn[7] = 20;
+	kvmpv_stash_assign(&stash, 7, 20);
 	/* one that was never here takes the place of the other, which is forgotten */
 	check(kvmpv_stash_exchange(&stash, 3, 30, 0x30000));
 	check_eq(kvmpv_stash_index(&stash, 30), 3);
