@@ -18,13 +18,6 @@
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
 
-/* What was published when nothing prevented it: see kvmpv_is_published(). */
-struct kvmpv_published {
-	struct kvm_mmu_root_info root[KVMPV_NR_ENTRIES]; /* mmu->root, then prev_roots[] */
-	u32 role;		/* of mmu->root */
-	bool valid;
-};
-
 /* State of a registered vCPU. Its own thread's, but for the two gpas. */
 struct kvmpv_vcpu {
 	gpa_t state_gpa, table_gpa;
@@ -36,13 +29,15 @@ struct kvmpv_vcpu {
 
 	/* What the VMCS lists (if @listed) and the table shows (if @shown). */
 	struct kvmpv_list list;
-	struct kvmpv_published published;
 	struct kvmpv_stash *stash;
 	u64 flag;		/* bit 63 in each host value: if CR4.PCIDE was set */
 	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
 	unsigned int misses;	/* MOVs of listed values that exited, in a row */
 	u64 loaded;		/* vmcs01.GUEST_CR3 as last loaded or seen */
+	u64 kept;		/* kvmpv_sum_roots() of prev_roots[], if @settled */
 	struct kvmpv_place left; /* when KVM_RUN last returned */
+	bool settled;		/* see kvmpv_is_unchanged() */
+	bool pcid;		/* CR4.PCIDE was set, as in @flag */
 	bool listed;		/* CR3_TARGET_COUNT is not 0 */
 	bool shown;		/* the guest's table may hold an entry */
 	bool in_run;		/* KVM_RUN has not returned since the last entry */

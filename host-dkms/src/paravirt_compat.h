@@ -72,6 +72,9 @@ static inline u64 kvmpv_lam_bits(u64 pgd) { return 0; }
  */
 #define kvmpv_trace_fast_exit(vcpu)	trace_kvm_exit(vcpu, KVM_ISA_SVM)
 
+/* In the exit fastpath: nothing counts it, see the next. */
+static inline void kvmpv_pmu_count_instruction(struct kvm_vcpu *vcpu) { }
+
 /**
  * kvmpv_pmu_counts() - does the guest's PMU count instructions?
  * @vcpu: the vCPU
@@ -148,10 +151,14 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 static inline void kvmpv_trace_fast_exit(struct kvm_vcpu *vcpu) { }
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(7, 2, 0)
+#include "pmu.h"
 /* Counting an instruction is a request here, which does not sleep. */
 static inline bool kvmpv_pmu_counts(struct kvm_vcpu *vcpu) { return false; }
+#define kvmpv_pmu_count_instruction(vcpu)				\
+	kvm_pmu_trigger_event(vcpu, kvm_pmu_eventsel.INSTRUCTIONS_RETIRED)
 #else
 #include "pmu.h"
+#define kvmpv_pmu_count_instruction(vcpu)	kvm_pmu_instruction_retired(vcpu)
 /*
  * With a mediated PMU the guest's counters are in the CPU as long as it is in the
  * exit fastpath: what is added to KVM's copy of one there is lost.

@@ -250,10 +250,12 @@ void kvmpv_unregister(struct kvm_vcpu *vcpu)
 	if (p->shown && p->in_run && !p->dead)
 		kvmpv_clear_table(vcpu, p);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
-	if (kvmpv_vendor_detach(vcpu))
+	if (kvmpv_vendor_detach(vcpu)) {
 		kvmpv_free(vcpu);
-	else
+	} else {
 		p->dead = true;
+		p->settled = false;
+	}
 }
 
 /**
@@ -288,6 +290,7 @@ void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
 	unsigned int i;
 
+	p->settled = false;
 	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
 		entry[i] = kvmpv_list_entry(&none, i, 0);
 	if (kvm_write_guest_cached(vcpu->kvm, &p->table, entry, sizeof(entry)))
@@ -332,6 +335,7 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 	if (!p->in_run)
 		return;
 	p->in_run = false;
+	p->settled = false;
 	p->left = kvmpv_place(vcpu);
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);

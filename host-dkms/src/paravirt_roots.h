@@ -77,6 +77,23 @@ struct kvmpv_place {
  */
 #define KVMPV_MISSES_MAX	3
 
+/**
+ * kvmpv_sum_roots() - which of three roots are there, in one word
+ * @a: host physical address of a root, or KVMPV_NO_ROOT
+ * @b: the same
+ * @c: the same
+ *
+ * For who knows that since the last time roots have gone, but none has come. Each
+ * that goes makes the sum smaller, by its address and 1: by less than 2^53, so no
+ * number of them brings it back. That one page is two of the roots does not matter.
+ *
+ * Return: another value than before if one or more have gone.
+ */
+static inline u64 kvmpv_sum_roots(u64 a, u64 b, u64 c)
+{
+	return a + b + c;
+}
+
 unsigned int kvmpv_select_roots(const struct kvmpv_root *cand, unsigned int nr,
 				u64 loaded, struct kvmpv_root *out);
 bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,

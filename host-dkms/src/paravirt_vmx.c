@@ -137,6 +137,7 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level)
 {
+	vmx->kvmpv->settled = false;
 	if (vmx->loaded_vmcs != &vmx->vmcs01)
 		return hw;
 	if (level < PT64_ROOT_4LEVEL) {
@@ -213,12 +214,11 @@ static void kvmpv_end_vm(struct kvm *kvm)
 		kvm_make_request(KVM_REQ_VM_DEAD, vcpu);
 }
 
-static void kvmpv_remember(struct kvmpv_vcpu *p, const struct kvm_mmu *mmu)
+static u64 kvmpv_kept(const struct vcpu_vmx *vmx)
 {
-	p->published.root[0] = mmu->root;
-	memcpy(p->published.root + 1, mmu->prev_roots, sizeof(mmu->prev_roots));
-	p->published.role = mmu->root_role.word;
-	p->published.valid = true;
+	const struct kvm_mmu_root_info *prev = vmx->vcpu.arch.root_mmu.prev_roots;
+
+	return kvmpv_sum_roots(prev[0].hpa, prev[1].hpa, prev[2].hpa);
 }
 
 /* The guest runs on another of the listed roots: make it KVM's current one. */
@@ -245,9 +245,7 @@ static noinline void kvmpv_handle_switch(struct vcpu_vmx *vmx, u64 hw)
 
 	kvmpv_make_current(vcpu, mmu->prev_roots[k], k + 1);
 	/* The same roots in another order are published as they were. */
-	if (vmx->kvmpv->published.valid)
-		kvmpv_remember(vmx->kvmpv, mmu);
-
+	vmx->kvmpv->kept = kvmpv_kept(vmx);
 	vmx->kvmpv->loaded = hw;
 	vmx->kvmpv->misses = 0;
 	vmx->kvmpv->switches++;
@@ -256,7 +254,7 @@ static noinline void kvmpv_handle_switch(struct vcpu_vmx *vmx, u64 hw)
 }
 
 /* kvm_rip_read() where it was not read before: vmx_cache_reg() without the way there. */
-static unsigned long kvmpv_rip(struct kvm_vcpu *vcpu)
+static __always_inline unsigned long kvmpv_rip(struct kvm_vcpu *vcpu)
 {
 	if (!kvm_register_is_available(vcpu, VCPU_REG_RIP)) {
 		kvm_register_mark_available(vcpu, VCPU_REG_RIP);
@@ -356,6 +354,22 @@ static struct kvmpv_entry __user *kvmpv_table(struct kvm_vcpu *vcpu,
 	return (struct kvmpv_entry __user *)ghc->hva;
 }
 
+/* Page faults are disabled. */
+static __always_inline bool kvmpv_put_entry(struct kvmpv_entry __user *to,
+					    struct kvmpv_entry entry)
+{
+	if (!user_write_access_begin(to, sizeof(*to)))
+		return false;
+	unsafe_put_user(entry.guest_cr3, &to->guest_cr3, failed);
+	unsafe_put_user(entry.host_cr3, &to->host_cr3, failed);
+	user_write_access_end();
+	return true;
+
+failed:
+	user_write_access_end();
+	return false;
+}
+
 /*
  * @nr entries from @first on, as the list is. Neither sleeps nor faults pages in.
  * The page is marked dirty.
@@ -368,21 +382,20 @@ static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 	unsigned int i;
 
 	pagefault_disable();
-	for (i = first; i < first + nr && !failed; i++) {
-		struct kvmpv_entry entry = kvmpv_list_entry(&p->list, i, p->flag);
-
-		failed = __put_user(entry.guest_cr3, &to[i].guest_cr3) ||
-			 __put_user(entry.host_cr3, &to[i].host_cr3);
-	}
+	for (i = first; i < first + nr && !failed; i++)
+		failed = !kvmpv_put_entry(to + i, kvmpv_list_entry(&p->list, i, p->flag));
 	pagefault_enable();
 	if (failed)
 		return false;
-	mark_page_dirty_in_slot(vcpu->kvm, p->table.memslot,
-				gpa_to_gfn(p->table.gpa));
+	/* It would look at this itself, after a call. */
+	if (kvm_slot_dirty_track_enabled(p->table.memslot))
+		mark_page_dirty_in_slot(vcpu->kvm, p->table.memslot,
+					gpa_to_gfn(p->table.gpa));
 	return true;
 }
 
-static void kvmpv_count_publish(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
+static __always_inline void kvmpv_count_publish(struct kvm_vcpu *vcpu,
+						struct kvmpv_vcpu *p)
 {
 	p->publishes++;
 	kvmpv_count(KVMPV_STAT_PUBLISHES);
@@ -408,46 +421,36 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 		kvmpv_count_publish(vcpu, p);
 }
 
-/* Is what was published last still valid, as far as the registration itself knows? */
-static bool kvmpv_is_settled(const struct kvmpv_vcpu *p)
-{
-	return p->published.valid && p->shown && !p->dead && !p->hold &&
-	       !p->fault_in;
-}
-
-static bool kvmpv_is_root(const struct kvm_mmu_root_info *a,
-			  const struct kvm_mmu_root_info *b)
-{
-	return !((a->pgd ^ b->pgd) | (a->hpa ^ b->hpa));
-}
-
 /*
  * Would kvmpv_publish() find everything as it has left it? That is so at most
- * entries, so this compares what it looks at instead of doing it again.
+ * entries. What it looks at changes in four ways:
  *
- * The roles of the roots themselves are not read. A root that is zapped becomes
- * invalid while it is referenced, but who zaps it requests of all vCPUs to drop
- * it (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS: kvm_mmu_zap_all_fast(),
- * __kvm_mmu_prepare_zap_page()) before it lets go of mmu_lock: the root is gone
- * from the arrays at this entry, or the entry is cancelled. Nor can a page have
- * become the root of another role meanwhile: whoever changes the vCPU's role,
- * outside of nested guests, empties the arrays (kvm_mmu_reset_context()), and
- * what is loaded next passes here.
+ *  - A root comes, or roots change places, or the vCPU's role changes. KVM then
+ *    calls load_mmu_pgd() before it enters the guest, at once (kvm_mmu_load()) or by
+ *    way of KVM_REQ_LOAD_MMU_PGD (kvm_mmu_new_pgd()); an entry with a request
+ *    pending is cancelled. __kvmpv_load_pgd() clears @settled. A change of CR0.PG,
+ *    EFER or SMM empties the arrays (kvm_mmu_reset_context()), so that the next root
+ *    is one that comes.
+ *  - A root of prev_roots[] goes: for an INVPCID, a flush, or because it is obsolete.
+ *    Nobody is called for that. It is the only change that the sum has to find. A
+ *    root that is zapped is invalid while it is referenced, but who zaps it
+ *    requests of all vCPUs to drop it (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS:
+ *    kvm_mmu_zap_all_fast(), __kvm_mmu_prepare_zap_page()) before it lets go of
+ *    mmu_lock: it has gone by this entry, or the entry is cancelled.
+ *  - The registration itself is to show nothing: who decides that clears @settled.
+ *    So does the return of KVM_RUN, before userspace can set anything (a
+ *    debugger, nested state, registers).
+ *  - What is looked at here: CR4.PCIDE, VMXON, a state that KVM has to emulate, and
+ *    what another vCPU has found out about the CPU. Without VMXON no nested guest runs.
  */
-static bool kvmpv_is_published(struct vcpu_vmx *vmx, u64 flag,
-			       enum kvmpv_targets found)
+static bool kvmpv_is_unchanged(struct vcpu_vmx *vmx)
 {
 	const struct kvmpv_vcpu *p = vmx->kvmpv;
-	const struct kvmpv_published *was = &p->published;
-	const struct kvm_mmu *mmu = &vmx->vcpu.arch.root_mmu;
 
-	return kvmpv_is_settled(p) &&
-	       was->role == mmu->root_role.word &&
-	       kvmpv_is_root(&was->root[0], &mmu->root) &&
-	       kvmpv_is_root(&was->root[1], &mmu->prev_roots[0]) &&
-	       kvmpv_is_root(&was->root[2], &mmu->prev_roots[1]) &&
-	       kvmpv_is_root(&was->root[3], &mmu->prev_roots[2]) &&
-	       flag == p->flag && found == p->found && !kvmpv_is_barred(vmx);
+	return p->settled && p->kept == kvmpv_kept(vmx) &&
+	       p->found == READ_ONCE(kvmpv_targets) &&
+	       !((kvmpv_pcid_enabled(&vmx->vcpu) ^ p->pcid) |
+		 vmx->nested.vmxon | kvmpv_emulation_required(vmx));
 }
 
 /* Make table and list show what may be published now. */
@@ -459,8 +462,6 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	unsigned int n = 0;
 	bool changed;
-
-	p->published.valid = false;
 
 	/* With CR4.PCIDE=1 bit 10 is part of the PCID, with 0 it is ignored. */
 	if (flag != p->flag)
@@ -475,16 +476,15 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	changed = kvmpv_list_update(&p->list, want, n);
 	if (flag != p->flag || found != p->found) {
 		p->flag = flag;
+		p->pcid = flag;
 		p->found = found;
 		p->misses = 0;
 		changed = true;
 	}
 	if (changed || p->listed != !!n || (p->shown != !!n && !p->fault_in))
 		kvmpv_write(vcpu, p, n, changed);
-	if (!p->shown || !p->listed || p->fault_in)
-		return;
-
-	kvmpv_remember(p, vcpu->arch.mmu);
+	p->settled = p->shown && p->listed && !p->fault_in;
+	p->kept = kvmpv_kept(vmx);
 }
 
 /**
@@ -513,6 +513,29 @@ bool __kvmpv_maps_host_mmio(struct vcpu_vmx *vmx)
 	return false;
 }
 
+static noinline void kvmpv_enter_changed(struct vcpu_vmx *vmx)
+{
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	u64 flag;
+
+	p->settled = false;
+	if (!p->in_run)
+		kvmpv_entered(vcpu);
+	/* CR0 and the list are the nested guest's. */
+	if (vmx->loaded_vmcs != &vmx->vmcs01)
+		return;
+	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
+	if (p->cache)
+		kvmpv_publish(vmx, flag, READ_ONCE(kvmpv_targets));
+	else
+		p->flag = flag;
+	if (unlikely(!is_paging(vcpu))) {
+		p->settled = false;
+		kvmpv_end_unpaged(vcpu);
+	}
+}
+
 /**
  * __kvmpv_enter() - vmx_prepare_switch_to_guest()
  * @vcpu: a registered vCPU
@@ -526,25 +549,8 @@ bool __kvmpv_maps_host_mmio(struct vcpu_vmx *vmx)
  */
 void __kvmpv_enter(struct kvm_vcpu *vcpu)
 {
-	struct vcpu_vmx *vmx = to_vmx(vcpu);
-	u64 flag;
-
-	if (!vmx->kvmpv->in_run)
-		kvmpv_entered(vcpu);
-	/* CR0 and the list are the nested guest's. */
-	if (vmx->loaded_vmcs != &vmx->vmcs01)
-		return;
-	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
-	if (vmx->kvmpv->cache) {
-		enum kvmpv_targets found = READ_ONCE(kvmpv_targets);
-
-		if (unlikely(!kvmpv_is_published(vmx, flag, found)))
-			kvmpv_publish(vmx, flag, found);
-	} else {
-		vmx->kvmpv->flag = flag;
-	}
-	if (unlikely(!is_paging(vcpu)))
-		kvmpv_end_unpaged(vcpu);
+	if (unlikely(!kvmpv_is_unchanged(to_vmx(vcpu))))
+		kvmpv_enter_changed(to_vmx(vcpu));
 }
 
 /*
@@ -599,6 +605,7 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 	}
 	kvmpv_clear_table(vcpu, p);
 	p->hold = true;
+	p->settled = false;
 	return true;
 }
 
@@ -623,9 +630,12 @@ static void kvmpv_publish_switch(struct vcpu_vmx *vmx,
 	}
 	vmcs_writel(CR3_TARGET_VALUE0 + 2 * slot,
 		    root->hw | kvmpv_target_flag(p->found, p->flag));
-	kvmpv_remember(p, vcpu->arch.mmu);
+	p->kept = kvmpv_kept(vmx);
 	kvmpv_count_publish(vcpu, p);
 }
+
+/* SDM vol. 3, "Guest Register State": long mode, DPL, and conforming in the type. */
+#define KVMPV_AR_RING0_64BIT_MASK	(VMX_AR_L_MASK | 3 << 5 | 1 << 2)
 
 /* Is this exit a load of CR3? MOV and LOAD_CR3 alike; @cr3 without bit 63. */
 static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
@@ -633,10 +643,13 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	unsigned long what;
 
-	/* Ring 0 and 64-bit code, as kvmpv_hypercall() has it from other words. */
+	/*
+	 * Ring 0 and 64-bit code, as kvmpv_hypercall() has it from other words: the
+	 * DPL of code that is not conforming is the CPL.
+	 */
 	if (vmx_get_exit_reason(&vmx->vcpu).basic == EXIT_REASON_VMCALL)
-		return !VMX_AR_DPL(vmcs_read32(GUEST_SS_AR_BYTES)) &&
-		       (vmcs_read32(GUEST_CS_AR_BYTES) & VMX_AR_L_MASK) &&
+		return (vmcs_read32(GUEST_CS_AR_BYTES) & KVMPV_AR_RING0_64BIT_MASK) ==
+		       VMX_AR_L_MASK &&
 		       kvmpv_fast_call(vcpu, cr3, noflush) &&
 		       !kvmpv_pmu_counts(vcpu);
 
@@ -651,8 +664,9 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 }
 
 /* What is the same with a table and without, when mmu->root has become another. */
-static void kvmpv_loaded(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
-			 bool noflush)
+static __always_inline void kvmpv_loaded(struct vcpu_vmx *vmx,
+					 const struct kvmpv_root *root,
+					 bool noflush)
 {
 	/* Without PCID all entries are of PCID 0, whatever the root. */
 	if (!noflush || !vmx->kvmpv->flag)
@@ -661,22 +675,43 @@ static void kvmpv_loaded(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
 	vmx->kvmpv->loaded = root->hw;
 }
 
+/*
+ * kvm_skip_emulated_instruction() for an instruction of 64-bit code in which nothing
+ * else is due, as at nearly all times; else that does it. If the instruction is
+ * single-stepped, that is a request: the next check finds it.
+ */
+static void kvmpv_skip_load(struct kvm_vcpu *vcpu)
+{
+	unsigned long rip = kvmpv_rip(vcpu);
+	unsigned long next = rip + vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+
+	/* Outside of 64-bit code RIP wraps at 4 GiB. */
+	if (unlikely((next ^ rip) >> 31 == 3 ||
+		     (vmcs_readl(GUEST_RFLAGS) & X86_EFLAGS_TF))) {
+		kvm_skip_emulated_instruction(vcpu);
+		return;
+	}
+	kvm_rip_write(vcpu, next);
+	if (unlikely(vmcs_read32(GUEST_INTERRUPTIBILITY_INFO) &
+		     (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
+		vmx_set_interrupt_shadow(vcpu, 0);
+	kvmpv_pmu_count_instruction(vcpu);
+}
+
 /* SRCU held: for the filter of the guest's PMU, which counts the instruction. */
 static void kvmpv_fast_done(struct vcpu_vmx *vmx)
 {
 	if (vmx_get_exit_reason(&vmx->vcpu).basic == EXIT_REASON_VMCALL)
 		kvmpv_fast_call_done(&vmx->vcpu);
-	/* If it is single-stepped, that is a request: the next check finds it. */
-	kvm_skip_emulated_instruction(&vmx->vcpu);
+	kvmpv_skip_load(&vmx->vcpu);
 }
 
 /*
  * A load of CR3 whose root is in the stash, done here. All else takes the slow
  * path, as if this had not been called: also what the guest must not do, what is
- * to be restarted, and a load of the value that is there already. Apart, so that
- * other exits need no stack frame.
+ * to be restarted, and a load of the value that is there already.
  */
-static noinline bool kvmpv_fastpath(struct vcpu_vmx *vmx)
+static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
@@ -686,8 +721,7 @@ static noinline bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	u64 cr3;
 	int idx;
 
-	/* Something is published, so at the entry there was no nesting, SMM or debugger. */
-	if (!kvmpv_is_settled(p) || p->restarted)
+	if (!p->settled || p->restarted)
 		return false;
 	/* A ring of dirty pages can become full, which KVM checks only before an entry. */
 	if (vcpu->kvm->dirty_ring_size)
@@ -712,7 +746,7 @@ static noinline bool kvmpv_fastpath(struct vcpu_vmx *vmx)
  * The same without a table: a host that is a VM itself has no CR3 targets. No guest
  * memory is written, so a ring of dirty pages cannot have become full.
  */
-static noinline bool kvmpv_fastpath_untabled(struct vcpu_vmx *vmx)
+static bool kvmpv_fastpath_untabled(struct vcpu_vmx *vmx)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_root root;
@@ -732,6 +766,49 @@ static noinline bool kvmpv_fastpath_untabled(struct vcpu_vmx *vmx)
 	kvmpv_fast_done(vmx);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);
 	return true;
+}
+
+/* Exits in which there is more to do, by bits. */
+#define KVMPV_EXITS_OF_INTEREST	(BIT_ULL(EXIT_REASON_VMCALL) |		\
+				 BIT_ULL(EXIT_REASON_CR_ACCESS) |	\
+				 BIT_ULL(EXIT_REASON_INVPCID))
+
+/* Apart, so that other exits need no stack frame. */
+static noinline bool kvmpv_exit_of_interest(struct vcpu_vmx *vmx)
+{
+	switch (vmx_get_exit_reason(&vmx->vcpu).basic) {
+	case EXIT_REASON_VMCALL:
+	case EXIT_REASON_CR_ACCESS:
+		return vmx->kvmpv->cache ? kvmpv_fastpath(vmx) :
+					   kvmpv_fastpath_untabled(vmx);
+	case EXIT_REASON_INVPCID:
+		/* KVM would flush nothing for a PCID whose roots are all in the stash. */
+		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, &vmx->vcpu);
+		return false;
+	default:
+		return false;
+	}
+}
+
+/* What __kvmpv_exit() says of any state of the registration. */
+static noinline bool kvmpv_exit_unsettled(struct vcpu_vmx *vmx)
+{
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	u64 hw;
+
+	if (is_guest_mode(&vmx->vcpu))
+		return false;
+	if (unlikely(!p->proven) && p->cache)
+		kvmpv_prove(vmx);
+	if ((p->listed || p->shown) &&
+	    unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
+		kvmpv_leave_window(vmx);
+	if (p->listed) {
+		hw = vmcs_readl(GUEST_CR3);
+		if (hw != p->loaded)
+			kvmpv_handle_switch(vmx, hw);
+	}
+	return kvmpv_exit_of_interest(vmx);
 }
 
 /**
@@ -757,29 +834,18 @@ bool __kvmpv_exit(struct vcpu_vmx *vmx)
 	u64 hw;
 
 	p->restarted = false;
-	if (is_guest_mode(&vmx->vcpu))
-		return false;
-	if (unlikely(!p->proven) && p->cache)
-		kvmpv_prove(vmx);
-	if ((p->listed || p->shown) &&
-	    unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
+	/* Settled at the entry, so listed, shown, proven, and no nested guest. */
+	if (unlikely(!p->settled))
+		return kvmpv_exit_unsettled(vmx);
+	if (unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
 		kvmpv_leave_window(vmx);
-	if (p->listed) {
-		hw = vmcs_readl(GUEST_CR3);
-		if (hw != p->loaded)
-			kvmpv_handle_switch(vmx, hw);
-	}
+	hw = vmcs_readl(GUEST_CR3);
+	if (hw != p->loaded)
+		kvmpv_handle_switch(vmx, hw);
 
-	switch (vmx_get_exit_reason(&vmx->vcpu).basic) {
-	case EXIT_REASON_VMCALL:
-	case EXIT_REASON_CR_ACCESS:
-		return p->cache ? kvmpv_fastpath(vmx) :
-				  kvmpv_fastpath_untabled(vmx);
-	case EXIT_REASON_INVPCID:
-		/* KVM would flush nothing for a PCID whose roots are all in the stash. */
-		kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, &vmx->vcpu);
+	/* By the number modulo 64: it is looked at again. */
+	if (likely(!(KVMPV_EXITS_OF_INTEREST >>
+		     (vmx_get_exit_reason(&vmx->vcpu).basic & 63) & 1)))
 		return false;
-	default:
-		return false;
-	}
+	return kvmpv_exit_of_interest(vmx);
 }

@@ -278,6 +278,33 @@ static void replace_leaves_the_rest_to_update(void)
 	check(!memcmp(&list, &before, sizeof(list)));
 }
 
+/* One page can be two of the roots, under two PCIDs; an address of 0 is none of a root. */
+static void sum_finds_what_has_gone(void)
+{
+	static const u64 hpa[] = {
+		0x1000, 0x2000, 0x3000, 0xffffe000, 0x123456000, (1ull << 52) - 0x2000,
+		(1ull << 52) - 0x1000, KVMPV_NO_ROOT,
+	};
+	enum { N = sizeof(hpa) / sizeof(*hpa) };
+	unsigned int i, gone, k;
+
+	for (i = 0; i < N * N * N; i++) {
+		const u64 was[] = { hpa[i % N], hpa[i / N % N], hpa[i / N / N] };
+
+		for (gone = 1; gone < 8; gone++) {
+			u64 now[3];
+			bool some = false;
+
+			for (k = 0; k < 3; k++) {
+				now[k] = gone & (1u << k) ? KVMPV_NO_ROOT : was[k];
+				some |= now[k] != was[k];
+			}
+			check_eq(kvmpv_sum_roots(now[0], now[1], now[2]) !=
+				 kvmpv_sum_roots(was[0], was[1], was[2]), some);
+		}
+	}
+}
+
 /* What a guest and the CPU see is what update makes of the same roots. */
 static void replace_is_as_update(void)
 {
@@ -1257,6 +1284,7 @@ static const struct {
 	{ "update: what stays keeps its slot", update_keeps_slots },
 	{ "update: a free slot's old root does not count", update_ignores_free_slots },
 	{ "update: pgd, hpa and hw all count", update_compares_every_member },
+	{ "sum: each of three roots that goes is noticed", sum_finds_what_has_gone },
 	{ "replace: one slot", replace_changes_one_slot },
 	{ "replace: not with a free slot, an equal value, the tag bit, or what is not there", replace_leaves_the_rest_to_update },
 	{ "replace: the same as update", replace_is_as_update },
