@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Tasks hand one byte round: each hand-over is a task switch. "pipe" is two tasks, to and fro; "ringN"
- * is N tasks, each an address space of its own.
+ * is N tasks, each an address space of its own. With several CPUs each task stays on one, neighbours together: the
+ * scheduler would place them by chance, and a hand-over to another CPU costs several times one on the same.
  *
  * usage: pipe ROUNDS [TASKS]
  */
 #include "common.h"
 #include "mark.h"
 
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +33,17 @@ static void send_round(int in, int out, long rounds)
 	while (rounds--)
 		if (write(out, &c, 1) != 1 || read(in, &c, 1) != 1)
 			die("pipe: round");
+}
+
+static void stay(int task, int tasks)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(task * cpus / tasks, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		die("pipe: sched_setaffinity");
 }
 
 /* Starts a task that hands on what it reads from @in; what comes of it. @first is the parent's, to begin with. */
@@ -71,8 +84,12 @@ int main(int argc, char **argv)
 	if (pipe(first))
 		die("pipe: pipe");
 	in = first[0];
-	for (int i = 1; i < tasks; i++)
+	for (int i = 1; i < tasks; i++) {
+		/* Children inherit it. */
+		stay(i, tasks);
 		in = start_task(in, first[1]);
+	}
+	stay(0, tasks);
 	send_round(in, first[1], WARM_UP);
 	mark_begin(work);
 	send_round(in, first[1], rounds);
