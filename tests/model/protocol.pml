@@ -493,7 +493,7 @@ inline real_load(v) {
 #define IS_UNSYNC(v) (V[v].st1 | V[v].st2)
 #endif
 #define STASHED(v, a) (V[v].stash & BIT(a) & WITHOUT(IS_ZAPPED(v) | IS_OLD(v) | IS_OTHER(v) | IS_UNSYNC(v)))
-/* What kvmpv_fastpath() looks at before: published.valid and so on */
+/* What kvmpv_fastpath() looks at before: kvmpv_vcpu.settled */
 #define FASTPATH(v)	(V[v].reg && V[v].list && V[v].shown && !V[v].hold && !V[v].fault_in)
 
 /*
