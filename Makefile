@@ -6,7 +6,7 @@ FLAVOUR := virt
 
 help:
 	@echo "To try it, on Debian 12 (README.md says what you need; * is for root, as in \"sudo make demo\"):"
-	@echo "  make demo          * builds everything and measures stock KVM against ours; 10 minutes"
+	@echo "  make demo          * measures stock KVM against ours: a table, and the page build/demo.html; 10 minutes"
 	@echo
 	@echo "To use it (docs/install.md says what to do with the packages):"
 	@echo "  make setup         * installs with apt what building takes; demo, check and bench do that themselves"
@@ -66,6 +66,9 @@ matrix-write:
 
 setup:
 	tests/setup/apt-setup
+	@echo "setup: all packages are installed. To do next:"
+	@echo "  sudo make demo    measures what kvm-paravirt saves; 10 minutes"
+	@echo "  sudo make deb     makes the packages, which docs/install.md says how to install; 10 minutes"
 
 root:
 	tests/setup/make-root
