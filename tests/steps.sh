@@ -42,27 +42,35 @@ estimate() {
 	shift 2
 	estimated=0
 	"$@" || estimated=$?
-	kill "$teller" 2>/dev/null || :
-	wait "$teller" 2>/dev/null || :
+	# A signal that a shell could handle gets lost if it comes when the subshell has just begun.
+	{
+		kill -KILL "$teller"
+		wait "$teller"
+	} 2>/dev/null || :
 	return "$estimated"
 }
 
 tell_estimate() {
-	trap - INT TERM
 	began=$(date +%s)
-	whole=$1
-	last=0
+	left=$1
+	first=$($2)
+	first=${first%% *}
+	last=$first
+	at=0
 	# An orphaned sleep must not keep the caller's pipe open.
 	while sleep 20 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
 		gone=$(($(date +%s) - began))
 		words=$($2)
 		done=${words%% *}
 		# The first thousandths say little of the others.
-		if [ "$done" -ge 50 ] && [ "$done" != "$last" ]; then
-			whole=$((gone * 1000 / done))
+		if [ $((done - first)) -ge 50 ] && [ "$done" != "$last" ]; then
+			left=$((gone * (1000 - done) / (done - first)))
 			last=$done
+		else
+			left=$((left - gone + at))
 		fi
-		left=$((gone < whole ? whole - gone : 0))
+		at=$gone
+		[ "$left" -gt 0 ] || left=0
 		of=" of this step"
 		[ "$later" = 0 ] || of=
 		echo "== $gone s, ${words#* }; $(about $((left + later))) left$of"
