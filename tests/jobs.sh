@@ -11,6 +11,8 @@ lab=$top/tests/lab/run
 EX_TEMPFAIL=75
 lab_out=$top/build/lab
 
+# shellcheck source-path=SCRIPTDIR source=setup/about.sh
+. "$top/tests/setup/about.sh"
 # shellcheck source-path=SCRIPTDIR source=setup/roots.sh
 . "$top/tests/setup/roots.sh"
 
@@ -106,17 +108,30 @@ run_job() {
 
 # run_jobs [NAME...]: those named, else all, of what list_jobs prints: name, timeout in seconds, command. The long ones
 # come first; without VMX in the machine each emulator takes one core.
+# left SECONDS: for how much longer the jobs will run that have "name timeout ..." on stdin, after so many seconds. A job's
+# timeout is in proportion to what it takes, as nearly as an estimate needs.
+left() {
+	local name timeout all=0 ended=0
+	while read -r name timeout _; do
+		all=$((all + timeout))
+		[ ! -e "$logs/$name.log.shown" ] || ended=$((ended + timeout))
+	done
+	[ $((ended * 20)) -lt $all ] || echo "; $(about $(($1 * (all - ended) / ended))) left"
+}
+
 run_jobs() {
 	local name timeout command list wanted=" $* " number=0 start=$SECONDS
-	list=$(list_jobs)
+	list=$(list_jobs | while read -r name timeout command; do
+		[ $# = 0 ] || [[ $wanted == *" $name "* ]] || continue
+		echo "$name $timeout $command"
+	done)
 	echo "== tests, two at a time; logs in ${logs#"$top/"}"
 	rm -rf "$logs"
 	mkdir -p "$logs"
 	while read -r name timeout command; do
 		number=$((number + 1))
-		[ $# = 0 ] || [[ $wanted == *" $name "* ]] || continue
 		while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || :; done
-		echo "== $name: starts after $((SECONDS - start)) s, number $number of $(wc -l <<<"$list")"
+		echo "== $name: starts after $((SECONDS - start)) s, number $number of $(wc -l <<<"$list")$(left $((SECONDS - start)) <<<"$list")"
 		# shellcheck disable=SC2086 # a command and its arguments
 		run_job "$name" "$timeout" $command &
 	done <<<"$list"
@@ -144,7 +159,7 @@ sum_up() {
 	passed=$(cat "$logs"/*.log | grep -c '^ok - ') || :
 	failed=$(cat "$logs"/*.log | grep -c '^not ok - ') || :
 	if [ "$failed" != 0 ]; then
-		echo "== failed:"
+		echo "== failed; logs in ${logs#"$top/"}:"
 		grep -h '^not ok - ' "$logs"/*.log.shown
 	fi
 	echo "$passed passed, $failed failed"
