@@ -761,24 +761,21 @@ static void kvmpv_looked(struct kvmpv_populate *p, bool found)
 		WRITE_ONCE(p->skip, BIT(n) - 1);
 }
 
-static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
+/*
+ * A fault that is followed. Not inlined into kvmpv_follow(), which mostly has nothing to
+ * do: Linux clears a function's variables on entry (CONFIG_INIT_STACK_ALL_ZERO), and the
+ * block takes longer to clear than it takes to decide.
+ */
+static noinline void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn,
+					   unsigned int mode, bool allocate)
 {
-	struct kvmpv_populate *p = &kvmpv_vendor_vm(vcpu->kvm)->populate;
-	unsigned int mode = READ_ONCE(kvmpv_populate_mode), n;
+	unsigned int n = mode == KVMPV_POPULATE_PRESENT ? KVMPV_PRESENT_PAGES : mode;
 	struct kvmpv_block b;
-	bool allocate;
 	gfn_t end;
 
-	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu))
-		return;
-	/* What is only read need not be there: the zero page is as good. */
-	allocate = write && kvmpv_is_block(mode) && kvmpv_watch(vcpu);
-	if (!allocate && !kvmpv_is_worth_a_look(p))
-		return;
 	b.slot = gfn_to_memslot(vcpu->kvm, gfn);
 	if (!kvmpv_slot_is_plain(b.slot))
 		return;
-	n = mode == KVMPV_POPULATE_PRESENT ? KVMPV_PRESENT_PAGES : mode;
 	b.start = max(gfn & ~(gfn_t)(n - 1), b.slot->base_gfn);
 	end = min((gfn | (n - 1)) + 1, b.slot->base_gfn + b.slot->npages);
 	b.n = end - b.start;
@@ -792,7 +789,22 @@ static void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 	cond_resched();
 	n = kvmpv_populate_block(vcpu, &b, gfn, allocate, false);
 	if (!allocate)
-		kvmpv_looked(p, n);
+		kvmpv_looked(&kvmpv_vendor_vm(vcpu->kvm)->populate, n);
+}
+
+/* Is a fault followed? */
+static void kvmpv_follow(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
+{
+	unsigned int mode = READ_ONCE(kvmpv_populate_mode);
+	bool allocate;
+
+	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu))
+		return;
+	/* What is only read need not be there: the zero page is as good. */
+	allocate = write && kvmpv_is_block(mode) && kvmpv_watch(vcpu);
+	if (allocate ||
+	    kvmpv_is_worth_a_look(&kvmpv_vendor_vm(vcpu->kvm)->populate))
+		kvmpv_populate_around(vcpu, gfn, mode, allocate);
 }
 
 /**
@@ -814,8 +826,7 @@ int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
 	int r = kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
 
 	if (r > 0 && !nested)
-		kvmpv_populate_around(vcpu, gpa_to_gfn(gpa),
-				      error_code & PFERR_WRITE_MASK);
+		kvmpv_follow(vcpu, gpa_to_gfn(gpa), error_code & PFERR_WRITE_MASK);
 	return r;
 }
 
