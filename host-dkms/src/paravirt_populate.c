@@ -50,6 +50,8 @@
 #define KVMPV_GIVEN_BACK_MIN	64
 /* So many pages are allocated before it is looked again whether memory is short. */
 #define KVMPV_ROOM_PAGES	64
+/* Of more memory slots than this the pages are not added up each time. */
+#define KVMPV_ROOM_SLOTS	64
 
 DEFINE_STATIC_KEY_FALSE(kvmpv_populates);
 
@@ -360,6 +362,28 @@ static unsigned long kvmpv_in_memory(struct kvm *kvm)
 }
 
 /*
+ * Pages that the guest may have. KVM's own count has those of all address spaces, and
+ * QEMU gives SMM one of its own with the same memory in it: the larger one counts.
+ */
+static unsigned long kvmpv_slot_pages(struct kvm *kvm)
+{
+	unsigned long all = READ_ONCE(kvm->nr_memslot_pages), pages = 0;
+	struct kvm_memslots *slots = __kvm_memslots(kvm, 0);
+	struct kvm_memory_slot *slot;
+	struct rb_node *node;
+	unsigned int n = 0;
+
+	for (node = rb_first(&slots->gfn_tree); node; node = rb_next(node)) {
+		if (++n > KVMPV_ROOM_SLOTS)
+			return all;
+		slot = container_of(node, struct kvm_memory_slot,
+				    gfn_node[slots->node_idx]);
+		pages += slot->npages;
+	}
+	return max(pages, all - min(all, pages));
+}
+
+/*
  * Could the guest touch all of its memory now, without anything having to be taken
  * from somebody but the page cache? Then no page that it gets early can be what another
  * one is missing, and is reclaimed or killed for: not before the guest has everything
@@ -367,7 +391,7 @@ static unsigned long kvmpv_in_memory(struct kvm *kvm)
  */
 static bool kvmpv_has_room(struct kvm *kvm, struct vm_area_struct *vma)
 {
-	unsigned long need = READ_ONCE(kvm->nr_memslot_pages);
+	unsigned long need = kvmpv_slot_pages(kvm);
 	struct mem_cgroup *memcg;
 	bool room;
 
