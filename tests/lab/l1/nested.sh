@@ -23,4 +23,8 @@ $GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -m "$GUEST_MEM" -nodefaults -no-user
 	-append "console=ttyS0 quiet reboot=t panic=-1 $words" 2>>"$RUN"/qemu.log
 stty -opost </dev/ttyS0
 dmesg_clean
+# What ours has counted; the stock module has none.
+for counter in "$SYS"/kernel/debug/kvm_paravirt_host/populate_*; do
+	[ ! -e "$counter" ] || echo "G: L1 ${counter##*/} $(cat "$counter")"
+done
 reboot -f

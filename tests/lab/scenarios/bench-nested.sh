@@ -9,7 +9,7 @@ NESTED="nested.sh"
 CLOCK="instructions"
 PAIRS="stock/stock,stock/block64,block64/stock,block64/block64"
 WORKS="touch_ept:96,forkexec:60"
-# With less L0 would be short of what L1 may still take, and allocate no blocks for it.
+# With less L0 would be short of what L1 may still take, and allocate no blocks for it; and L1 for L2.
 MEGABYTES="1536"
 GUEST_MEM=512
 L2_MEM=192
@@ -34,6 +34,7 @@ pair() {	# L0 L1
 	check "$1/$2: memory of the guest's guest is right" guest_sh m 120 "memsum 1"
 	[ "$1" = stock ] || check "$1/$2: L0 has never been short of memory" grep -qx 0 /sys/kernel/debug/kvm_paravirt_host/populate_short
 	guest_say m "done"
+	[ "$2" = stock ] || check "$1/$2: nor has L1" guest_expect m 'G: L1 populate_short 0' 60
 	check "$1/$2: both end" guest_wait m 60
 	kvm_unload
 }
