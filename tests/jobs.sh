@@ -17,13 +17,13 @@ lab_out=$top/build/lab
 . "$top/tests/setup/roots.sh"
 
 # Hosts with Linux 7.x have a root of their own: only the backports of that release have these kernels. Their packages have the
-# ABI in their names.
+# ABI in their names, and those of earlier ones stay there: the root has those that the hooks were made for, since dkms builds
+# for each kernel that it has.
 make_root7() {
-	local packages=linux-base/$debian13-backports series kind
+	local packages=linux-base/$debian13-backports series abi
 	for series in "$top"/host-dkms/patches/7.*; do
-		for kind in image headers; do
-			packages+=",?name(^linux-$kind-$(basename "$series" | sed 's/[.]/[.]/')[.][0-9]+[+]deb13-cloud-amd64$)"
-		done
+		abi=$(sed 's/-.*/+deb13/' "$series/BASE")
+		packages+=",linux-image-$abi-cloud-amd64,linux-headers-$abi-cloud-amd64"
 	done
 	"$top/tests/setup/make-root" -s $debian13 -b root7 "$packages,dkms,kmod,openssl" &&
 		"$top/tests/setup/install-module" root7
