@@ -6,7 +6,7 @@ MEGABYTES="1024"
 # shellcheck source=/dev/null # in the archive
 . /peers/lib.sh
 
-slow='dirty_log_test|hyperv_clock|hyperv_features|kvm_create_max_vcpus|set_memory_region_test|xapic_ipi_test'
+slow='dirty_log_test|hyperv_clock|hyperv_features|kvm_create_max_vcpus|save_restore|set_memory_region_test|xapic_ipi_test'
 grep -vE "^($slow)" "/peers/kvm-$MACHINE.list" >/peers/sample.list
 on_host sample.list 0
 
