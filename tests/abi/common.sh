@@ -11,21 +11,12 @@ history=${KVMPV_HISTORY:-$top/abi/history}
 here=$top/tests/abi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
-bad=0
+out=$tmp
+# shellcheck source-path=SCRIPTDIR source=../checks.sh
+. "$top/tests/checks.sh"
 
-# report TEXT COMMAND...: the first line that a failing command prints is the
-# reason.
-report()
-{
-	text=$1
-	shift
-	if "$@" >"$tmp/out" 2>&1; then
-		echo "ok - $text"
-	else
-		bad=1
-		echo "not ok - $text # $(sed -n '/error/{p;q}' "$tmp/out" | grep . || head -n 1 "$tmp/out")"
-	fi
-}
+# The first line that names an error, or else the first.
+reason() { sed -n '/error/{p;q}' "$check_log" | grep . || head -n 1 "$check_log"; }
 
 abi_version()
 {

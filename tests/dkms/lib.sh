@@ -20,35 +20,12 @@ ours=/lib/modules/$kernel/updates/dkms
 make_log=/var/lib/dkms/$module/build/make.log
 # What the last command said.
 out=/tmp/out
-failed=0
+check_log=$out
+# shellcheck source-path=SCRIPTDIR source=../checks.sh
+. /mnt/tests/checks.sh
 
-ok() { echo "ok - $1"; }
-
-not_ok()
-{
-	echo "not ok - $1 # $2"
-	failed=1
-}
-
-# check TEXT COMMAND...: the command must succeed; when it fails, its last
-# line, or the one that dkms has put into make.log, is the reason.
-check()
-{
-	text=$1
-	shift
-	if "$@" >"$out" 2>&1; then
-		ok "$text"
-	else
-		# Debian 13's dkms ends with a line of dashes.
-		not_ok "$text" "$( (cat "$out"; cat "$make_log" 2>/dev/null) | grep -v '^-*$' | tail -n 1)"
-	fi
-}
-
-# same GOT WANTED, for check.
-same()
-{
-	[ "$1" = "$2" ] || { echo "is '$1', not '$2'"; return 1; }
-}
+# It may be the line that dkms has put into make.log. Debian 13's dkms ends with a line of dashes.
+reason() { cat "$out" "$make_log" 2>/dev/null | grep -v '^-*$' | tail -n 1; }
 
 # The folder that modprobe takes the modules from; more than one if it is not the same for all.
 in_use()

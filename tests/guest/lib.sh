@@ -19,24 +19,9 @@ flock 9
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-failed=0
-ok() { echo "ok - $1"; }
-not_ok() {
-	echo "not ok - $1"
-	failed=1
-}
-
-# check TEXT COMMAND...: COMMAND has to succeed; what it said is shown if not.
-check() {
-	text=$1
-	shift
-	if "$@" >"$work/log" 2>&1; then
-		ok "$text"
-	else
-		sed 's/^/# /' "$work/log"
-		not_ok "$text"
-	fi
-}
+out=$work
+# shellcheck source-path=SCRIPTDIR source=../checks.sh
+. "$top/tests/checks.sh"
 
 # The tree of the series, at its last patch.
 open_tree() {

@@ -19,21 +19,6 @@ out=$work
 # shellcheck source-path=SCRIPTDIR source=../checks.sh
 . "$top/tests/checks.sh"
 
-# refused TEXT PATTERN COMMAND...: the command must fail, and say why.
-refused() {
-	text=$1 pattern=$2
-	shift 2
-	if "$@" >"$work/log" 2>&1; then
-		echo "not ok - $text # accepted"
-		failed=1
-	elif ! grep -qE -- "$pattern" "$work/log"; then
-		echo "not ok - $text # says: $(tail -n 1 "$work/log")"
-		failed=1
-	else
-		echo "ok - $text"
-	fi
-}
-
 # A key of the test's own; its name is an address.
 new_key() {
 	export GNUPGHOME="$work/gnupg"

@@ -8,8 +8,9 @@ src=$top/host-dkms/src
 plain="paravirt_args.c paravirt_roots.c"
 out=$top/build/unit
 flags="-std=gnu11 -g -Wall -Wextra -Werror -fno-sanitize-recover=all -I$here/include -I$top/abi"
-bad=0
 mkdir -p "$out"
+# shellcheck source-path=SCRIPTDIR source=../checks.sh
+. "$top/tests/checks.sh"
 
 # build_fuzz: $out/fuzz, with sanitizers. Coverage is counted of the host's code
 # alone: that of the model says nothing, and takes four fifths of the time.

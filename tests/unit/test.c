@@ -1344,5 +1344,6 @@ int main(void)
 			printf("ok - %s\n", tests[i].text);
 		}
 	}
+	printf("1..%u\n", i);
 	return bad;
 }

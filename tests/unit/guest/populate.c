@@ -96,9 +96,11 @@ static long host(const struct kvmpv_page_range *range, unsigned long nr)
 }
 
 static bool bad;
+static unsigned int judged;
 
 static void judge(const char *text, bool right)
 {
+	judged++;
 	printf("%sok - populate: %s\n", right && !wrong && !unit_irqs_off ? "" : "not ", text);
 	bad = bad || !right || wrong || unit_irqs_off;
 	wrong = 0;
@@ -251,5 +253,6 @@ int main(void)
 	kvmpv_nr_chunks = 0;
 	kvmpv_populate_init();
 	judge("a host that does not offer it: no bits", !kvmpv_nr_chunks);
+	printf("1..%u\n", judged);
 	return bad;
 }
