@@ -2,17 +2,14 @@
 # Jobs, two at a time, and their sum: for check and check-long. They set $top and $logs, and have a function
 # list_jobs.
 #
-# A job says "ok - text" or "not ok - text # reason". One that says nothing, skips something, runs
-# into its timeout or fails without saying what has failed, too.
+# prove runs ./job for each, and judges. A job has failed if a check has, if it says nothing, skips something, has more or
+# fewer checks than its tests have planned, runs into its timeout, or ends with a status that is not 0.
 : "${top:?}" "${logs:?}"
 
 lab=$top/tests/lab/run
-# The status of tests/lab/run for that.
-EX_TEMPFAIL=75
+proved=true
 lab_out=$top/build/lab
 
-# shellcheck source-path=SCRIPTDIR source=setup/about.sh
-. "$top/tests/setup/about.sh"
 # shellcheck source-path=SCRIPTDIR source=setup/roots.sh
 . "$top/tests/setup/roots.sh"
 
@@ -63,79 +60,28 @@ scenario_job() {
 	echo "$job $((seconds + 60)) env ${settings}GUEST_KERNEL=$kernel $lab -t $seconds -k $host $* -o $lab_out/$job"
 }
 
-# once TIMEOUT COMMAND...: its output in $log; its status is rc.
-once() {
-	rc=0
-	# In the foreground group, so that an interrupt ends it, too.
-	timeout --foreground -k 30 "$@" >"$log" 2>"$log.err" </dev/null || rc=$?
-}
-
-# run_job NAME TIMEOUT COMMAND...
-run_job() {
-	local name=$1 log=$logs/$1.log rc again start=$SECONDS
-	shift
-	once "$@"
-	# The lab has seen its emulator fail, which says nothing about what was tested: it is run again, at most
-	# twice, and the run says so. Nothing else is run again: a test that fails now and then has failed.
-	for again in 1 2; do
-		[ "$rc" = "$EX_TEMPFAIL" ] || break
-		echo "== $name: the emulator failed, once more: $(sed -n 's/^FAILED: //p' "$log.err" | tail -n 1); that run is in ${logs#"$top/"}/$name.$again"
-		mv "$log" "$logs/$name.$again"
-		once "$@"
-	done
-	case $rc in
-	124|137) echo "not ok - $name # no end after $1 s" >>"$log" ;;
-	0) grep -q '^ok - ' "$log" || echo "not ok - $name # ran no test" >>"$log" ;;
-	*) grep -q '^not ok - ' "$log" || echo "not ok - $name # exit status $rc" >>"$log" ;;
-	esac
-	sed -i 's/^ok - \(.*# SKIP\)/not ok - \1/' "$log"
-	# What a job takes of it does not depend on what runs beside it, so it tells where a run's time goes. A job has a
-	# shell of its own, whose children all are the job's.
-	times >"$log.times"
-	{
-		awk -v what="== $name: $((SECONDS - start)) s" 'NR == 2 {
-			gsub(/[ms]/, " ")
-			print what ", " int($1 * 60 + $2 + $3 * 60 + $4) " s of CPU time"
-		}' "$log.times"
-		grep -E '^(not )?ok - ' "$log" | sed "s/ - / - $name: /"
-		if grep -q '^not ok - ' "$log"; then
-			echo "-- last lines of ${logs#"$top/"}/$name.log.err:"
-			tail -n 15 "$log.err"
-		fi
-	} >"$log.shown"
-	cat "$log.shown"
-}
-
 # run_jobs [NAME...]: those named, else all, of what list_jobs prints: name, timeout in seconds, command. The long ones
 # come first; without VMX in the machine each emulator takes one core.
-# left SECONDS: for how much longer the jobs will run that have "name timeout ..." on stdin, after so many seconds. A job's
-# timeout is in proportion to what it takes, as nearly as an estimate needs.
-left() {
-	local name timeout all=0 ended=0
-	while read -r name timeout _; do
-		all=$((all + timeout))
-		[ ! -e "$logs/$name.log.shown" ] || ended=$((ended + timeout))
-	done
-	[ $((ended * 20)) -lt $all ] || echo "; $(about $(($1 * (all - ended) / ended))) left"
-}
-
 run_jobs() {
-	local name timeout command list wanted=" $* " number=0 start=$SECONDS
-	list=$(list_jobs | while read -r name timeout command; do
-		[ $# = 0 ] || [[ $wanted == *" $name "* ]] || continue
-		echo "$name $timeout $command"
-	done)
-	echo "== tests, two at a time; logs in ${logs#"$top/"}"
 	rm -rf "$logs"
 	mkdir -p "$logs"
-	while read -r name timeout command; do
-		number=$((number + 1))
-		while [ "$(jobs -rp | wc -l)" -ge 2 ]; do wait -n || :; done
-		echo "== $name: starts after $((SECONDS - start)) s, number $number of $(wc -l <<<"$list")$(left $((SECONDS - start)) <<<"$list")"
-		# shellcheck disable=SC2086 # a command and its arguments
-		run_job "$name" "$timeout" $command &
-	done <<<"$list"
-	wait
+	export START=$EPOCHSECONDS
+	list_jobs >"$logs/jobs"
+	echo "== tests, two at a time; logs in ${logs#"$top/"}"
+	# shellcheck disable=SC2046 # names are words
+	prove_jobs $(awk -v wanted=" $* " 'wanted == "  " || index(wanted, " " $1 " ") { print $1 }' "$logs/jobs")
+}
+
+# prove_jobs NAME...: jobs of the file $logs/jobs. prove takes a name for a test's file, and would look for tests in a
+# folder of that name.
+prove_jobs() {
+	(
+		set -o pipefail
+		cd "$logs" || exit
+		prove --norc -Q -j2 --exec "$top/tests/job" "$@" 2>&1 | tee -a "$logs/shown"
+	) &
+	# Not in the foreground, where bash would put off its traps until the end.
+	wait $! || proved=false
 }
 
 # choose [ARGUMENT...]: what check and check-long are called with. "--list" prints the names of all jobs; a name that is
@@ -157,11 +103,14 @@ choose() {
 sum_up() {
 	local passed failed
 	passed=$(cat "$logs"/*.log | grep -c '^ok - ') || :
-	failed=$(cat "$logs"/*.log | grep -c '^not ok - ') || :
-	if [ "$failed" != 0 ]; then
-		echo "== failed; logs in ${logs#"$top/"}:"
-		grep -h '^not ok - ' "$logs"/*.log.shown
-	fi
+	{
+		grep '^not ok - ' "$logs"/*.log | sed 's,^.*/\(.*\)\.log:not ok - ,not ok - \1: ,'
+		# No check has failed, but prove tells above what is wrong.
+		sed -n 's/^\([^ ]*\) *(Wstat: .* Failed: 0)$/not ok - \1: the job/p' "$logs/shown"
+	} >"$logs/failed"
+	$proved || [ -s "$logs/failed" ] || echo "not ok - prove" >"$logs/failed"
+	failed=$(wc -l <"$logs/failed")
+	[ "$failed" = 0 ] || { echo "== failed:"; cat "$logs/failed"; }
 	echo "$passed passed, $failed failed"
 	[ "$failed" = 0 ] && [ "$passed" != 0 ]
 }
