@@ -5,6 +5,9 @@
 # prove runs ./job for each, and judges. A job has failed if a check has, if it says nothing, skips something, has more or
 # fewer checks than its tests have planned, runs into its timeout, or ends with a status that is not 0.
 : "${top:?}" "${logs:?}"
+# A list of jobs is whole, or there is none.
+set -o pipefail
+shopt -s inherit_errexit
 
 lab=$top/tests/lab/run
 proved=true
@@ -26,9 +29,29 @@ make_root7() {
 		"$top/tests/setup/install-module" root7
 }
 
-# The lines of tests/scenarios: name, seconds, pairs of series, arguments of tests/lab/run.
+# The lines of tests/scenarios without the names of the keys: name, seconds, pairs of series or "-", arguments of lab/run.
 scenarios() {
-	sed 's/#.*//; /^[[:space:]]*$/d' "$top/tests/scenarios"
+	awk '{ sub(/#.*/, "") }
+	NF {
+		seconds = wrong = ""
+		pairs = "-"
+		for (i = 2; i <= NF && $i !~ /^-/; i++) {
+			if ($i ~ /^seconds=[0-9]+$/)
+				seconds = substr($i, 9)
+			else if ($i ~ /^pairs=./)
+				pairs = substr($i, 7)
+			else
+				wrong = $i
+		}
+		if (seconds == "" || wrong != "" || i > NF) {
+			print "tests/scenarios: line " NR ": NAME seconds=N [pairs=HOST/GUEST,...] ARGUMENT..." >"/dev/stderr"
+			exit 1
+		}
+		line = $1 " " seconds " " pairs
+		for (; i <= NF; i++)
+			line = line " " $i
+		print line
+	}' "$top/tests/scenarios"
 }
 
 # The oldest series that this Debian has.
@@ -76,7 +99,6 @@ run_jobs() {
 # folder of that name.
 prove_jobs() {
 	(
-		set -o pipefail
 		cd "$logs" || exit
 		prove --norc -Q -j2 --exec "$top/tests/job" "$@" 2>&1 | tee -a "$logs/shown"
 	) &
@@ -104,7 +126,7 @@ sum_up() {
 	local passed failed
 	passed=$(cat "$logs"/*.log | grep -c '^ok - ') || :
 	{
-		grep '^not ok - ' "$logs"/*.log | sed 's,^.*/\(.*\)\.log:not ok - ,not ok - \1: ,'
+		grep -H '^not ok - ' "$logs"/*.log | sed 's,^.*/\(.*\)\.log:not ok - ,not ok - \1: ,' || :
 		# No check has failed, but prove tells above what is wrong.
 		sed -n 's/^\([^ ]*\) *(Wstat: .* Failed: 0)$/not ok - \1: the job/p' "$logs/shown"
 	} >"$logs/failed"
