@@ -19,11 +19,11 @@ alike() {
 	check "$alike_text: none was stopped by its timeout" eval "! grep ${TAB}timeout '$2' '$4'"
 	while [ $# -gt 0 ]; do
 		for verdict in pass skip fail timeout; do
-			rec "\"work\":\"$alike_text\",\"config\":\"$1\",\"metric\":\"$verdict\",\"value\":$(grep -c "$TAB$verdict" "$2")"
+			rec "work=$alike_text" "config=$1" "metric=$verdict" "value=$(grep -c "$TAB$verdict" "$2")"
 		done
 		shift 2
 	done
-	rec "\"work\":\"$alike_text\",\"config\":\"both\",\"metric\":\"differ\",\"value\":$(grep -c . "$RUN/differences")"
+	rec "work=$alike_text" config=both metric=differ "value=$(grep -c . "$RUN/differences")"
 }
 
 # on_host LIST VALUE...: LIST (a file of /peers) in the emulated host with each VALUE of the parameter ept or npt, stock module and ours.

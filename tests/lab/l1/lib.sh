@@ -28,10 +28,11 @@ mkdir -p "$RUN"
 say() { echo "LAB: $*"; }
 ok() { say "ok - $*"; }
 not_ok() { say "not ok - $1 # ${2:-}"; }
-# Also kept, one a line, for what compares them.
+# rec KEY=VALUE...: a record, of which "run" makes JSON. Also kept, one a line, for what compares them.
 rec() {
-	say "rec $1"
-	echo "$1" >>"$RUN"/records
+	rec_line=$(printf '\t%s' "$@")
+	say "rec$rec_line"
+	echo "$rec_line" >>"$RUN"/records
 }
 
 # check TEXT COMMAND...: ok if the command succeeds, not ok otherwise.

@@ -38,12 +38,12 @@ boot() {	# CONFIG MODULE KERNEL WORD [PARAM=VALUE...]
 booted() {
 	ops=1
 	work=boot
-	fields="\"work\":\"$work\",\"config\":\"$config\",\"ops\":$ops,\"switches\":0"
+	fields="work=$work config=$config ops=$ops switches=0"
 	exits
 	if [ "$pass" = insns ]; then
 		metric insns_per_op $(($(gained now) - $(gained idle))) $ops
 	else
-		fields="\"work\":\"iodelay\",\"config\":\"$config\",\"ops\":$ops,\"switches\":0"
+		fields="work=iodelay config=$config ops=$ops switches=0"
 		metric io_exits "$(gained 'port:128:.*')" $ops
 	fi
 }

@@ -17,7 +17,7 @@ prices() {	# CONFIG MODULE HOST
 	check "$1: prices of $(wc -l <"$RUN"/prices) events" [ "${nothing:-0}" -gt 0 ]
 	while read -r least name; do
 		[ "$name" = nothing ] ||
-			rec "\"work\":\"price\",\"config\":\"$1\",\"metric\":\"insns:$name\",\"value\":$((least - nothing))"
+			rec work=price "config=$1" "metric=insns:$name" "value=$((least - nothing))"
 	done <"$RUN"/prices
 	kvm_unload
 }

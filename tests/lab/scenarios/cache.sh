@@ -21,7 +21,7 @@ exits_of() {
 	[ -n "$CALLS" ] || CALLS=0
 }
 
-metric_of() { sed -n "s/.*\"metric\":\"$1\",\"value\":\([0-9.]*\).*/\1/p" /run/lab/measured | head -n 1; }
+metric_of() { sed -n "s/.*\tmetric=$1\tvalue=//p" /run/lab/measured | head -n 1; }
 
 near() {	# TEXT A B: both measured, less than a hundredth of an exit per operation apart
 	check "$1 ($2, $3)" awk -v a="$2" -v b="$3" \

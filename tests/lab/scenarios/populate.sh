@@ -37,9 +37,9 @@ record() {
 		"$RUN"/gained >"$RUN/$1.$config"
 	read -r faults insns pages <"$RUN/$1.$config"
 	say "note: $config, $1: $faults faults, $((insns / 1000000)) million instructions, $pages pages of QEMU resident"
-	rec "\"work\":\"${1}_$PAGING\",\"config\":\"$config\",\"ops\":1,\"metric\":\"faults\",\"value\":$faults"
-	rec "\"work\":\"${1}_$PAGING\",\"config\":\"$config\",\"ops\":1,\"metric\":\"insns\",\"value\":$insns"
-	rec "\"work\":\"${1}_$PAGING\",\"config\":\"$config\",\"ops\":1,\"metric\":\"resident\",\"value\":$pages"
+	rec "work=${1}_$PAGING" "config=$config" ops=1 metric=faults "value=$faults"
+	rec "work=${1}_$PAGING" "config=$config" ops=1 metric=insns "value=$insns"
+	rec "work=${1}_$PAGING" "config=$config" ops=1 metric=resident "value=$pages"
 }
 
 linux_guest() {

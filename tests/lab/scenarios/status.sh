@@ -23,7 +23,7 @@ host() {
 }
 
 json() {	# CONFIG JSON
-	rec "\"work\":\"status\",\"config\":\"$1\",\"metric\":\"json\",\"value\":$2"
+	rec work=status "config=$1" metric=json "value=$2"
 	JSON=$2
 }
 

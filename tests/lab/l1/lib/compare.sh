@@ -58,7 +58,7 @@ boot_mark() {
 booted() {
 	counted "$RUN"/before >"$RUN"/counted
 	work=boot_ept ops=1
-	fields="\"work\":\"$work\",\"config\":\"$2\",\"ops\":1,\"switches\":0"
+	fields="work=$work config=$2 ops=1 switches=0"
 	exits
 	metric "$CLOCK_METRIC" $(($(gained now) - $(gained idle))) 1
 	resident "$1"
@@ -92,7 +92,7 @@ storm() {
 
 # recorded CONFIG METRIC WORK
 recorded() {
-	sed -n "s/^\"work\":\"$3\",\"config\":\"$1\",.*\"metric\":\"$2\",\"value\":\([0-9.]*\)\$/\1/p" "$RUN"/records
+	sed -n "s/^\twork=$3\tconfig=$1\t.*\tmetric=$2\tvalue=//p" "$RUN"/records
 }
 
 # no_dearer TEXT CONFIG BASE MORE WORK...: of CONFIG against BASE. MORE instructions an operation, or N/1000 of those of BASE.

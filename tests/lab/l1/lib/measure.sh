@@ -93,8 +93,10 @@ vcpu_waited() {
 	echo "$waited"
 }
 
-# metric NAME COUNT OPS: a record of the work in $fields.
-metric() { rec "$fields,\"metric\":\"$1\",\"value\":$(awk -v n="$2" -v ops="$3" 'BEGIN { printf "%.4f", n / ops }')"; }
+# value METRIC VALUE: a record of the work in $fields; metric METRIC COUNT OPS: one of COUNT in OPS operations.
+# shellcheck disable=SC2086 # words are meant
+value() { rec $fields "metric=$1" "value=$2"; }
+metric() { value "$1" "$(awk -v n="$2" -v ops="$3" 'BEGIN { printf "%.4f", n / ops }')"; }
 
 # For how many seconds of the emulated host, those apart in which it is idle, a guest that measures may say nothing. No work
 # takes two, of 10^9 instructions each; one that hangs is to be seen soon.
@@ -131,7 +133,7 @@ measure() {
 			guest_say "$1" ""
 			;;
 		"G: work="*) measured "$2" ;;
-		"G: least "*) rec "$fields,\"metric\":\"least_insns\",\"value\":${LINE#G: least }" ;;
+		"G: least "*) value least_insns "${LINE#G: least }" ;;
 		"G: FAIL"*) not_ok "$2 guest" "$LINE" ;;
 		"G: done") return 0 ;;
 		esac
@@ -150,7 +152,7 @@ measured() {
 		return
 	fi
 	work=$work${WORK_SUFFIX:-}
-	fields="\"work\":\"$work\",\"config\":\"$1\",\"ops\":$ops,\"switches\":${5#switches=}"
+	fields="work=$work config=$1 ops=$ops $5"
 	case $1:$work in
 	tcg:*) insns "$1" ;;
 	*:idle|*:pic_timer|*:pic_slave) interrupts ;;
