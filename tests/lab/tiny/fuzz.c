@@ -27,12 +27,12 @@
  */
 static volatile u64 forged[MAX_VCPUS], forging[MAX_VCPUS];
 
-static u64 other(struct cpu *c)
+u64 other(struct cpu *c)
 {
 	return pick(c, ctl->vcpus);
 }
 
-static u64 wild_number(struct cpu *c)
+u64 wild_number(struct cpu *c)
 {
 	static const u64 edge[] = {
 		0, 1, 2, 3, 7, 8, 12, 21, 30, 63, 64, 65, 4095, 4096, 4097, 0x7fffffff, 0x80000000,
@@ -193,7 +193,7 @@ static void unregister(struct cpu *c)
 		fail(c, "UNREGISTER", 0, r);
 }
 
-static void check_result(struct cpu *c, u64 nr, long r)
+void check_result(struct cpu *c, u64 nr, long r)
 {
 	static const u8 known[] = {
 		KVMPV_EPERM, KVMPV_ENOENT, KVMPV_EIO, KVMPV_ENXIO, KVMPV_E2BIG, KVMPV_ENOEXEC, KVMPV_EAGAIN,
@@ -400,7 +400,7 @@ static void spoiled_register(struct cpu *c)
 	long want, r;
 
 	r = do_register(c);
-	if (r == -KVMPV_ENOSYS)
+	if (r == -KVMPV_ENOSYS || is_tdp())
 		return;
 	if (!r || r == -KVMPV_EEXIST) {
 		unregister(c);
@@ -521,7 +521,7 @@ static void flush_others(struct cpu *c)
 		n[s] = edits[s];
 	note_edits(gens);
 	r = call(c, KVMPV_HC_FLUSH_VCPUS, gpa(desc), 0, 0, 0);
-	if (r == -KVMPV_ENOSYS)
+	if (r == -KVMPV_ENOSYS || is_tdp())
 		return;
 	if (r)
 		fail(c, "FLUSH_VCPUS", 0, r);
@@ -604,6 +604,10 @@ static void operation(struct cpu *c)
 	u64 slot = c->id, i;
 	long r = 0;
 
+	if (is_tdp() && pick(c, 2)) {
+		pool(c);
+		return;
+	}
 	switch (pick(c, 32)) {
 	case 0 ... 7:
 		burst(c);
@@ -654,7 +658,11 @@ static void operation(struct cpu *c)
 		if (!c->pcide) {
 			counters(c)->trips++;
 			c->cached = 0;
-			trip(pick(c, 3), KVMPV_HC_BASE + pick(c, 10), wild_number(c), wild_number(c));
+			i = pick(c, 3);
+			/* With PAE and NPT QEMU's TCG is caught in the MOV to CR0. */
+			if (i == 1 && is_tdp() && use_vmmcall)
+				i = 0;
+			trip(i, KVMPV_HC_BASE + pick(c, 10), wild_number(c), wild_number(c));
 		}
 		break;
 	default:
@@ -663,8 +671,11 @@ static void operation(struct cpu *c)
 			counters(c)->sipis++;
 			interrupt(i, 0x500);	/* INIT */
 			interrupt(i, 0x600 | TRAMPOLINE >> 12);
-		} else if (!pick(c, 32)) {
-			/* No RAM: this is the end, and the VMM starts the vCPU again. */
+		} else if (!pick(c, 32) && !is_tdp()) {
+			/*
+			 * No RAM: this is the end, and the VMM starts the vCPU again. Not with EPT or NPT:
+			 * the CPU reads page tables, and KVM lets it try for ever.
+			 */
 			write_cr3(HOLE_GPA);
 		}
 		break;
@@ -683,6 +694,7 @@ void fuzz(struct cpu *c)
 	}
 	move(c, 0);
 	do_register(c);
+	new_pool(c);
 	/* The host takes its interrupts at once, and the other vCPU the CPU; here there are none. */
 	asm volatile("sti");
 	while (c->op < ctl->count) {

@@ -116,6 +116,31 @@ static void load_tables(struct cpu *c)
 
 /* --- calls */
 
+/* What is only for hosts that shadow, and what is only for those that do not. */
+static void check_host(struct cpu *c, u64 nr, long r)
+{
+	long want = 0;
+
+	switch (nr) {
+	case KVMPV_HC_LOAD_CR3:
+		want = -KVMPV_ENOENT;
+		break;
+	case KVMPV_HC_REGISTER:
+	case KVMPV_HC_FLUSH:
+	case KVMPV_HC_FLUSH_RANGE:
+	case KVMPV_HC_FLUSH_VCPUS:
+	case KVMPV_HC_RELEASE:
+		want = -KVMPV_ENODEV;
+		break;
+	case KVMPV_HC_POPULATE:
+		if (!is_tdp() && r != -KVMPV_ENOSYS && r != -KVMPV_ENODEV)
+			fail(c, "POPULATE on a host that shadows", -KVMPV_ENODEV, r);
+		break;
+	}
+	if (want && is_tdp() && r != want)
+		fail(c, "a call for hosts that shadow", want, r);
+}
+
 long call(struct cpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 {
 	long r;
@@ -129,6 +154,7 @@ long call(struct cpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3)
 			     : "memory");
 	if (r < 0)
 		counters(c)->refused++;
+	check_host(c, nr, r);
 	return r;
 }
 
@@ -141,6 +167,8 @@ long do_register(struct cpu *c)
 
 	if (offered < 0)
 		return offered;
+	if (is_tdp() && offered != KVMPV_F_POPULATE)
+		fail(c, "FEATURES with EPT or NPT", KVMPV_F_POPULATE, offered);
 	for (i = 0; i < sizeof(*st) / 8; i++)
 		((u64 *)st)[i] = 0;
 	st->guest_version = KVMPV_ABI_VERSION;
@@ -402,7 +430,7 @@ void flush_current(struct cpu *c, u64 slot, u64 how)
 		break;
 	}
 	if (r) {
-		if (r != -KVMPV_ENOSYS)
+		if (r != -KVMPV_ENOSYS && !is_tdp())
 			fail(c, "a flush call with good arguments", 0, r);
 		cr4 = read_cr4();
 		write_cr4(cr4 ^ CR4_PGE);
@@ -431,6 +459,7 @@ static void first(void)
 	for (i = 0; i < trampoline_end - trampoline; i++)
 		((u8 *)(HIGH + TRAMPOLINE))[i] = trampoline[i];
 	make_spaces();
+	ctl->pools = gpa(pools);
 	ctl->windows = 3;
 	ctl->window[0] = (u64)lookup_start;
 	ctl->window[1] = (u64)lookup_commit;

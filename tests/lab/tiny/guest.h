@@ -96,6 +96,20 @@ void prices(struct cpu *c);
 void storm(struct cpu *c);
 void fuzz(struct cpu *c);
 
+/* pool.c: what the fuzzer does on hosts with EPT or NPT. */
+extern struct pool pools[NR_POOLS];
+void new_pool(struct cpu *c);
+void pool(struct cpu *c);
+u64 wild_number(struct cpu *c);
+u64 other(struct cpu *c);
+void check_result(struct cpu *c, u64 nr, long r);
+
+/* EPT or NPT: the host shadows nothing. */
+static inline int is_tdp(void)
+{
+	return ctl->host >= HOST_ASKED;
+}
+
 static inline u64 gpa(const volatile void *p)
 {
 	return (u64)p - HIGH;

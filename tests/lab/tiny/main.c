@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * usage: tiny MODE [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS] [-r FILE] [-w FILE] [-h load|none]; see
+ * usage: tiny MODE [-n VCPUS] [-s SEED] [-c COUNT] [-t SECONDS] [-r FILE] [-w FILE] [-h HOST]; see
  * README.md.
  * Prints "ok - ", "not ok - " and "note: " lines.
  */
@@ -24,6 +24,13 @@ static const struct { const char *name; u32 mode; int vcpus; unsigned int count;
 	{ "snapshots",	MODE_STORM,	1,	100 },
 };
 
+static const char *const hosts[] = {
+	[HOST_CACHE] = "cache", [HOST_LOAD] = "load", [HOST_NONE] = "none",
+	[HOST_ASKED] = "asked", [HOST_BLOCK] = "block",
+};
+
+#define NR_HOSTS ((int)(sizeof(hosts) / sizeof(*hosts)))
+
 static double now(void)
 {
 	struct timespec t;
@@ -36,19 +43,21 @@ static double now(void)
 static void check_use(const char *mode, enum host host)
 {
 	volatile struct cpu_ctl *c = vm_ctl(&vm)->cpu;
-	u64 registered = 0, hits = 0;
+	u64 registered = 0, hits = 0, populated = 0;
 	bool idle = false;
 	int i;
 
 	for (i = 0; i < vm.nr; i++, c++) {
-		idle |= !c->checks;
+		idle |= !c->checks || (vm.backing && !c->given_back);
 		registered += c->registered;
 		hits += c->hits;
+		populated += c->populated;
 	}
-	if (vm.failed || (!idle && !registered == (host == HOST_NONE) && !hits == (host != HOST_CACHE)))
+	if (vm.failed || (!idle && !registered == (host >= HOST_NONE) && !hits == (host != HOST_CACHE) &&
+			  !populated == (host < HOST_ASKED)))
 		return;
-	printf("not ok - %s # not what this host should see: %lu registrations, %lu hits%s\n", mode,
-	       registered, hits, idle ? ", an idle vCPU" : "");
+	printf("not ok - %s # not what this host should see: %lu registrations, %lu hits, %lu pages asked for%s\n",
+	       mode, registered, hits, populated, idle ? ", an idle vCPU" : "");
 	vm.failed = true;
 }
 
@@ -70,6 +79,7 @@ static void start_neighbour(unsigned long seed)
 	vm_ctl(&neighbour)->mode = MODE_STORM;
 	vm_ctl(&neighbour)->vcpus = 1;
 	vm_ctl(&neighbour)->seed = seed;
+	vm_ctl(&neighbour)->host = vm_ctl(&vm)->host;
 	vcpu_start(&neighbour.vcpu[0]);
 	vm_run(&neighbour);
 }
@@ -154,7 +164,10 @@ int main(int argc, char **argv)
 			to = optarg;
 			break;
 		case 'h':
-			host = *optarg == 'n' ? HOST_NONE : HOST_LOAD;
+			for (host = 0; host < NR_HOSTS && strcmp(optarg, hosts[host]); host++)
+				;
+			if (host == NR_HOSTS)
+				die("no such host: %s", optarg);
 			break;
 		default:
 			die("unknown option");
@@ -170,6 +183,8 @@ int main(int argc, char **argv)
 	vmm_init();
 	if (host < 0)
 		host = is_intel() ? HOST_CACHE : HOST_LOAD;
+	if (host >= HOST_ASKED && vcpus > NR_POOLS)
+		die("1 to %d vCPUs on such a host", NR_POOLS);
 	if (from)
 		return snapshots(&vm, count, seed, host, from, to);
 	vm_create(&vm, vcpus, NULL);
@@ -180,6 +195,9 @@ int main(int argc, char **argv)
 	vm_ctl(&vm)->vcpus = vcpus;
 	vm_ctl(&vm)->seed = seed;
 	vm_ctl(&vm)->count = count;
+	vm_ctl(&vm)->host = host;
+	if (host >= HOST_ASKED && modes[i].mode == MODE_FUZZ)
+		pools_create(&vm);
 	for (option = 0; option < vcpus; option++)
 		vcpu_start(&vm.vcpu[option]);
 	start = now();

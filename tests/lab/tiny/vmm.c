@@ -17,7 +17,6 @@
 
 #include "vmm.h"
 
-#define CANARY		0xc5
 #define TSS_GPA		0xfffbd000
 #define IDENTITY_GPA	0xfffbc000
 
@@ -87,7 +86,7 @@ bool is_intel(void)
 
 /* --- a VM */
 
-static void set_slot(struct vm *vm, u32 slot, u64 gpa, u64 size, void *mem, u32 flags)
+void set_slot(struct vm *vm, u32 slot, u64 gpa, u64 size, void *mem, u32 flags)
 {
 	struct kvm_userspace_memory_region region = {
 		.slot = slot, .flags = flags, .guest_phys_addr = gpa, .memory_size = size,
@@ -250,6 +249,9 @@ static void handle_io(struct vcpu *v)
 		break;
 	case PORT_YIELD:
 		sched_yield();
+		break;
+	case PORT_POOL:
+		pool_order(v, v->run->s.regs.regs.rbx);
 		break;
 	case PORT_FAIL:
 		printf("not ok - guest # seed %lu, vCPU %lu, operation %lu: %s: want %lx, got %lx\n",
@@ -442,6 +444,7 @@ void vm_destroy(struct vm *vm)
 		close(vm->vcpu[i].fd);
 	}
 	close(vm->fd);
+	pools_destroy(vm);
 	munmap(vm->canary, MEM_SIZE + 2 * CANARY_SIZE + 4096);
 }
 

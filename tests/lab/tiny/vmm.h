@@ -11,6 +11,7 @@
 
 #include "tiny.h"
 
+#define CANARY		0xc5
 #define CANARY_SIZE	0x10000
 
 struct vcpu {
@@ -26,6 +27,7 @@ struct vm {
 	int fd, nr;
 	bool background;	/* gets a tenth of the CPU */
 	bool cut_off;		/* it has no CR3 cache: RIP may be anywhere */
+	struct backing *backing;	/* of its pools, if it has any */
 	u8 *canary, *mem, *rom;
 	struct vcpu vcpu[MAX_VCPUS];
 	/* The controller's wishes, under the lock. */
@@ -77,6 +79,11 @@ void vm_destroy(struct vm *vm);
 /* Makes the slot of the guest's memory anew: whatever KVM derived from it goes. */
 void vm_renew_memory(struct vm *vm);
 bool vm_canaries(struct vm *vm);
+void set_slot(struct vm *vm, u32 slot, u64 gpa, u64 size, void *mem, u32 flags);
+/* backing.c: see struct pool. */
+void pools_create(struct vm *vm);
+void pools_destroy(struct vm *vm);
+void pool_order(struct vcpu *v, u64 order);
 void vcpu_save(struct vcpu *v, struct vcpu_state *s);
 /* As QEMU does: paging off first, so that it is no ordinary return to KVM_RUN. */
 void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset);
@@ -84,8 +91,6 @@ void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset);
 void vcpu_set_smm(struct vcpu *v, bool smm);
 void print_counters(struct vm *vm, const char *name);
 
-/* What the host has: the CR3 cache, LOAD_CR3 only (AMD, or switched off), nothing. */
-enum host { HOST_CACHE, HOST_LOAD, HOST_NONE };
 bool is_intel(void);
 /* From and to a file, or NULL. */
 int snapshots(struct vm *vm, unsigned int cycles, u64 seed, enum host host, const char *from,
