@@ -289,9 +289,10 @@ void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn)
 
 	if (stash->gfn[i] != KVMPV_NO_ROOT) {
 		at = &stash->first[stash->gfn[i] % KVMPV_STASH_HASH];
-		while (*at != i)
+		while (*at < KVMPV_STASH && *at != i)
 			at = &stash->after[*at];
-		*at = stash->after[i];
+		if (*at == i)
+			*at = stash->after[i];
 	}
 	at = &stash->first[gfn % KVMPV_STASH_HASH];
 	stash->after[i] = *at;

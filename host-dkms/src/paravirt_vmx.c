@@ -428,9 +428,11 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
  *  - A root comes, or roots change places, or the vCPU's role changes. KVM then
  *    calls load_mmu_pgd() before it enters the guest, at once (kvm_mmu_load()) or by
  *    way of KVM_REQ_LOAD_MMU_PGD (kvm_mmu_new_pgd()); an entry with a request
- *    pending is cancelled. __kvmpv_load_pgd() clears @settled. A change of CR0.PG,
- *    EFER or SMM empties the arrays (kvm_mmu_reset_context()), so that the next root
- *    is one that comes.
+ *    pending is cancelled. __kvmpv_load_pgd() clears @settled. A change of the role
+ *    (CR0, CR4, EFER, SMM) empties the arrays (kvm_mmu_reset_context()), so that the
+ *    next root is one that comes. What is moved by ourselves, in the exit fastpath, is
+ *    published there. Only there, where nothing can have gone since the entry, may
+ *    @kept be set without a look at all roots.
  *  - A root of prev_roots[] goes: for an INVPCID, a flush, or because it is obsolete.
  *    Nobody is called for that. It is the only change that the sum has to find. A
  *    root that is zapped is invalid while it is referenced, but who zaps it
@@ -635,7 +637,7 @@ static void kvmpv_publish_switch(struct vcpu_vmx *vmx,
 }
 
 /* SDM vol. 3, "Guest Register State": long mode, DPL, and conforming in the type. */
-#define KVMPV_AR_RING0_64BIT_MASK	(VMX_AR_L_MASK | 3 << 5 | 1 << 2)
+#define KVMPV_AR_RING0_64BIT_MASK	(VMX_AR_L_MASK | 3 << VMX_AR_DPL_SHIFT | 1 << 2)
 
 /* Is this exit a load of CR3? MOV and LOAD_CR3 alike; @cr3 without bit 63. */
 static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
