@@ -37,9 +37,16 @@ static void send_round(int in, int out, long rounds)
 
 static void stay(int task, int tasks)
 {
-	int cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	static int cpus;
 	cpu_set_t set;
 
+	if (!cpus) {
+		if (sched_getaffinity(0, sizeof(set), &set))
+			die("pipe: sched_getaffinity");
+		cpus = CPU_COUNT(&set);
+	}
+	if (cpus == 1)
+		return;
 	CPU_ZERO(&set);
 	CPU_SET(task * cpus / tasks, &set);
 	if (sched_setaffinity(0, sizeof(set), &set))
