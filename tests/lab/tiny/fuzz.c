@@ -659,7 +659,7 @@ static void operation(struct cpu *c)
 			counters(c)->trips++;
 			c->cached = 0;
 			i = pick(c, 3);
-			/* With PAE and NPT QEMU's TCG is caught in the MOV to CR0. */
+			/* With PAE and NPT the MOV to CR0 does not come to an end in the emulator. */
 			if (i == 1 && is_tdp() && use_vmmcall)
 				i = 0;
 			trip(i, KVMPV_HC_BASE + pick(c, 10), wild_number(c), wild_number(c));
@@ -674,7 +674,7 @@ static void operation(struct cpu *c)
 		} else if (!pick(c, 32) && !is_tdp()) {
 			/*
 			 * No RAM: this is the end, and the VMM starts the vCPU again. Not with EPT or NPT:
-			 * the CPU reads page tables, and KVM lets it try for ever.
+			 * the CPU reads page tables itself, and the vCPU comes to no end.
 			 */
 			write_cr3(HOLE_GPA);
 		}
