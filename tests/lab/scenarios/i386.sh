@@ -115,7 +115,7 @@ memory "without the option" 1
 finish "without the option"
 kvm_unload
 
-# QEMU's emulation of NPT does not get a 32-bit guest through its boot.
+# QEMU's emulation of NPT does not get a 32-bit guest through its boot: EMULATORS.md.
 if [ "$MACHINE" = vmx ]; then
 	kvm_load ours ept=1
 	start EPT 2 "nopti kvm_paravirt=1" "$off; io-delay"

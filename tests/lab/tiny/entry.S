@@ -251,11 +251,12 @@ crooked_commit:
 	ret
 
 /*
- * long trip(how, nr, a0, a1): out of 64-bit mode and back, on the current CR3.
- * how 0: paging off; 1: PAE; 2: 32-bit page tables. A hypercall in there; its
- * result is returned. The current CR3 has the low memory mapped one to one, and
+ * long trip(how, nr, a0, a1, pdpt): out of 64-bit mode and back, on the current CR3.
+ * how 0: paging off; 1: PAE, CR3 is pdpt; 2: 32-bit page tables. A hypercall in there;
+ * its result is returned. The current CR3 has the low memory mapped one to one, and
  * CR4.PCIDE is clear.
  */
+#define HOW_VMMCALL	0x100		/* in how */
 	.globl trip
 trip:
 	SAVE
@@ -263,7 +264,10 @@ trip:
 	movq	%cr3, %r14
 	movq	%cr4, %r13
 	movq	%rdx, %rbx
-	movzbl	use_vmmcall, %ebp
+	movl	%r8d, %ebp
+	movzbl	use_vmmcall, %eax
+	shll	$8, %eax		/* HOW_VMMCALL */
+	orl	%eax, %edi
 	movl	$(trip32 - HIGH), %eax
 	pushq	$CODE32
 	pushq	%rax
@@ -279,7 +283,8 @@ trip32:
 	rdmsr
 	andl	$~EFER_LME, %eax
 	wrmsr
-	cmpl	$1, %edi
+	movl	%edi, %eax
+	cmpb	$1, %al
 	jb	5f
 	je	1f
 	movl	%cr4, %eax
@@ -288,7 +293,7 @@ trip32:
 	movl	%eax, %cr4
 	movl	$(trip_pd - HIGH), %eax
 	jmp	2f
-1:	movl	$(trip_pdpt - HIGH), %eax
+1:	movl	%ebp, %eax
 2:	movl	%eax, %cr3
 	movl	%cr0, %eax
 	orl	$CR0_PG, %eax
@@ -297,7 +302,7 @@ trip32:
 	movl	%esi, %eax
 	xorl	%edx, %edx
 	xorl	%esi, %esi
-	testl	%ebp, %ebp
+	testl	$HOW_VMMCALL, %edi
 	jnz	6f
 	vmcall
 	jmp	7f

@@ -659,10 +659,7 @@ static void operation(struct cpu *c)
 			counters(c)->trips++;
 			c->cached = 0;
 			i = pick(c, 3);
-			/* With PAE and NPT the MOV to CR0 does not come to an end in the emulator. */
-			if (i == 1 && is_tdp() && use_vmmcall)
-				i = 0;
-			trip(i, KVMPV_HC_BASE + pick(c, 10), wild_number(c), wild_number(c));
+			trip(i, KVMPV_HC_BASE + pick(c, 10), wild_number(c), wild_number(c), new_pdpt(c));
 		}
 		break;
 	default:
@@ -673,8 +670,10 @@ static void operation(struct cpu *c)
 			interrupt(i, 0x600 | TRAMPOLINE >> 12);
 		} else if (!pick(c, 32) && !is_tdp()) {
 			/*
-			 * No RAM: this is the end, and the VMM starts the vCPU again. Not with EPT or NPT:
-			 * the CPU reads page tables itself, and the vCPU comes to no end.
+			 * No RAM: this is the end, and the VMM starts the vCPU again. Not with EPT or NPT,
+			 * where the CPU reads page tables itself. KVM, the stock module as well (seen with
+			 * NPT), then injects a #PF for the fetch that fails, whose delivery fails in the
+			 * same way, and so on without end.
 			 */
 			write_cr3(HOLE_GPA);
 		}

@@ -21,7 +21,7 @@ struct kvmpv_state states[MAX_VCPUS] __attribute__((aligned(4096)));
 struct kvmpv_table tables[MAX_VCPUS] __attribute__((aligned(4096)));
 u8 scratch[16 * PAGE_SIZE] __attribute__((aligned(4096)));
 /* For trip(): 32-bit paging, one to one. */
-u64 trip_pdpt[512] __attribute__((aligned(4096)));
+static u64 trip_pdpt[MAX_VCPUS][4] __attribute__((aligned(32)));
 static u64 trip_pd64[512] __attribute__((aligned(4096)));
 u32 trip_pd[1024] __attribute__((aligned(4096)));
 static u64 idt[64] __attribute__((aligned(16)));
@@ -239,7 +239,17 @@ static void make_spaces(void)
 		trip_pd[i] = i << 22 | 0x83;
 	for (i = 0; i < 512; i++)
 		trip_pd64[i] = i << 21 | 0x83;
-	trip_pdpt[0] = gpa(trip_pd64) | PTE_P;
+}
+
+/*
+ * For trip(), its page-directory-pointer table. QEMU sets bit 5 of an entry that it
+ * uses, as if it were an accessed bit. It is reserved, so with NPT KVM refuses the next
+ * MOV to CR0 that has to load the entry: hence each trip has it written anew.
+ */
+u64 new_pdpt(struct cpu *c)
+{
+	*(volatile u64 *)trip_pdpt[c->id] = gpa(trip_pd64) | PTE_P;
+	return gpa(trip_pdpt[c->id]);
 }
 
 /* Only by the vCPU that owns the slot: slot % vcpus. */

@@ -70,7 +70,7 @@ extern const u8 crooked_start[], crooked_commit[];
 long lookup(volatile void *table, u64 cr3);
 long linger(volatile void *table, u64 cr3, u64 loops);
 long crooked(u64 what, void *address, u64 value);
-long trip(u64 how, u64 nr, u64 a0, u64 a1);
+long trip(u64 how, u64 nr, u64 a0, u64 a1, u64 pdpt);
 long guarded(void *fn, u64 a, u64 b, u64 c);
 
 /* guest.c */
@@ -78,6 +78,7 @@ void fail(struct cpu *c, const char *text, u64 want, u64 got) __attribute__((nor
 long call(struct cpu *c, u64 nr, u64 a0, u64 a1, u64 a2, u64 a3);
 u64 space_cr3(struct cpu *c, u64 space);
 long do_register(struct cpu *c);
+u64 new_pdpt(struct cpu *c);
 void load(struct cpu *c, u64 space);
 void move(struct cpu *c, u64 space);
 void edit(struct cpu *c, u64 space, u64 slot);
