@@ -55,13 +55,13 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
  * ends the call: the rest is done when the guest gets there.
  *
  * Context: exit handler, sleepable, SRCU held. EPT or NPT is on.
- * Return: how many pages were mapped, 0 to KVMPV_POPULATE_PAGES; or -KVMPV_EAGAIN,
+ * Return: how many pages were mapped, no more than were asked for; or -KVMPV_EAGAIN,
  * -KVMPV_EINVAL, -KVMPV_E2BIG, -KVMPV_ERANGE, -KVMPV_EFAULT or -KVMPV_EROFS.
  */
 int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 {
 	struct kvmpv_page_range range[KVMPV_POPULATE_RANGES];
-	unsigned int i, tries, mapped = 0;
+	unsigned int i, tries, asked = 0, mapped = 0;
 	int r;
 
 	/* It has other memory, and other memory slots. */
@@ -79,6 +79,9 @@ int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 					  range[i].pages);
 	if (r)
 		return r;
+	/* They were checked to be KVMPV_POPULATE_PAGES at most. */
+	for (i = 0; i < nr; i++)
+		asked += range[i].pages;
 
 	for (i = 0; i < nr && !signal_pending(current); i++) {
 		/* A range stops for who is to run on this CPU, and goes on after that. */
@@ -97,6 +100,6 @@ int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 out:
 	kvmpv_count(KVMPV_STAT_POPULATE);
 	kvmpv_count_more(KVMPV_STAT_POPULATE_PAGES, mapped);
-	/* What is taken away meanwhile is mapped again. */
-	return min_t(unsigned int, mapped, KVMPV_POPULATE_PAGES);
+	/* What is taken away meanwhile is mapped again, and may have been counted twice. */
+	return min(mapped, asked);
 }
