@@ -431,8 +431,9 @@ struct kvmpv_block {
 	gfn_t start;
 	unsigned int n;
 	DECLARE_BITMAP(unmapped, KVMPV_TABLE_PAGES);	/* by KVM */
+	DECLARE_BITMAP(readonly, KVMPV_TABLE_PAGES);	/* mapped by KVM, not for writing */
 	DECLARE_BITMAP(at_hand, KVMPV_TABLE_PAGES);	/* in the VMM's page tables */
-	DECLARE_BITMAP(none, KVMPV_TABLE_PAGES);	/* neither there nor swapped out */
+	DECLARE_BITMAP(none, KVMPV_TABLE_PAGES);	/* neither there nor swapped out, or the zero page */
 };
 
 static unsigned long kvmpv_block_hva(const struct kvmpv_block *b)
@@ -441,8 +442,8 @@ static unsigned long kvmpv_block_hva(const struct kvmpv_block *b)
 }
 
 /*
- * Which pages does KVM not map? Under mmu_lock, which is held for writing by who
- * frees page tables, and under RCU, which the TDP MMU relies on.
+ * Which pages does KVM not map, and which not for writing? Under mmu_lock, which is
+ * held for writing by who frees page tables, and under RCU, which the TDP MMU relies on.
  * Return: false if there is nothing to do, as all is one huge page.
  */
 static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b)
@@ -454,6 +455,7 @@ static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b)
 	bool huge = false;
 
 	bitmap_zero(b->unmapped, KVMPV_TABLE_PAGES);
+	bitmap_zero(b->readonly, KVMPV_TABLE_PAGES);
 	read_lock(&vcpu->kvm->mmu_lock);
 	rcu_read_lock();
 	for (; level > PG_LEVEL_4K; level--) {
@@ -471,6 +473,8 @@ static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b)
 			spte = READ_ONCE(spt[(b->start + i) & (SPTE_ENT_PER_PAGE - 1)]);
 			if (!is_shadow_present_pte(spte))
 				__set_bit(i, b->unmapped);
+			else if (!is_writable_pte(spte))
+				__set_bit(i, b->readonly);
 		}
 	} else if (!huge) {
 		bitmap_set(b->unmapped, 0, b->n);
@@ -496,6 +500,16 @@ static bool kvmpv_pmd_is_at_hand(pmd_t pmd)
 {
 	return pmd_present(pmd) && !pmd_protnone(pmd) && pmd_young(pmd) &&
 	       (!pmd_write(pmd) || pmd_dirty(pmd));
+}
+
+/*
+ * Is it the zero page, which a read of new memory leaves? KSM (use_zero_pages) puts it
+ * in place of a page that was in memory, too, and marks that as dirty since Linux 6.6.
+ */
+static bool kvmpv_pte_is_zero(pte_t pte)
+{
+	return pte_present(pte) && is_zero_pfn(pte_pfn(pte)) &&
+	       !pte_write(pte) && !pte_dirty(pte);
 }
 
 /* What @mm has at @hva, the entry of the lowest table but one; none if there is no such table. */
@@ -545,7 +559,7 @@ static void kvmpv_look(struct mm_struct *mm, struct kvmpv_block *b)
 		ptep = pte_offset_kernel(&pmd, hva);
 		for (j = 0; j < step; j++) {
 			pte = READ_ONCE(ptep[j]);
-			if (pte_none(pte))
+			if (pte_none(pte) || kvmpv_pte_is_zero(pte))
 				__set_bit(i + j, b->none);
 			else if (kvmpv_pte_is_at_hand(pte))
 				__set_bit(i + j, b->at_hand);
@@ -555,9 +569,10 @@ static void kvmpv_look(struct mm_struct *mm, struct kvmpv_block *b)
 }
 
 /*
- * Allocates what has never been there, in anonymous memory. Anything else is not
- * for the guest alone (shared memory), is somewhere else (swap, a file), or is
- * someone else's to provide (userfaultfd).
+ * Allocates what has never been there, in anonymous memory, or has only been read.
+ * Anything else is not for the guest alone (shared memory), is somewhere else (swap, a
+ * file), or is someone else's to provide (userfaultfd). Where KVM maps the zero page,
+ * KVM's own notifier unmaps it before the new page takes its place.
  * Context: mmap_lock held for reading.
  */
 static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
@@ -703,6 +718,7 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	if (plain && start < vma->vm_start) {
 		i = (vma->vm_start - start) >> PAGE_SHIFT;
 		bitmap_shift_right(b->unmapped, b->unmapped, i, KVMPV_TABLE_PAGES);
+		bitmap_shift_right(b->readonly, b->readonly, i, KVMPV_TABLE_PAGES);
 		b->start += i;
 		b->n -= i;
 	}
@@ -718,6 +734,9 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	seq = kvmpv_invalidate_seq(vcpu->kvm);
 	kvmpv_look(mm, b);
 	if (allocate) {
+		/* Where the zero page is mapped, it goes when another takes its place. */
+		bitmap_and(b->readonly, b->readonly, b->none, b->n);
+		bitmap_or(b->unmapped, b->unmapped, b->readonly, b->n);
 		bitmap_and(b->none, b->none, b->unmapped, b->n);
 		kvmpv_allocate(vcpu, vma, b, asked);
 		seq = kvmpv_invalidate_seq(vcpu->kvm);
@@ -742,6 +761,16 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	}
 	kvmpv_count_more(KVMPV_STAT_POPULATE_MAPPED, mapped);
 	return mapped;
+}
+
+/*
+ * Is there a page that could be mapped, or, if pages are allocated, one that is mapped
+ * read-only and may be the zero page?
+ */
+static bool kvmpv_has_more(const struct kvmpv_block *b, bool allocate)
+{
+	return !bitmap_empty(b->unmapped, b->n) ||
+	       (allocate && !bitmap_empty(b->readonly, b->n));
 }
 
 /* Memory of which pages may be mapped ahead: not KVM's own, and writes are not logged. */
@@ -806,7 +835,7 @@ static noinline void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn,
 	/* Has the fault ended in a page of 4 KiB, and is there another one to map? */
 	if (!kvmpv_find_unmapped(vcpu, &b) ||
 	    test_bit(gfn - b.start, b.unmapped) ||
-	    bitmap_empty(b.unmapped, b.n))
+	    !kvmpv_has_more(&b, allocate))
 		return;
 	kvmpv_count(KVMPV_STAT_POPULATE_FAULTS);
 	/* Who waits for the CPU already has it first. */
@@ -824,7 +853,7 @@ static void kvmpv_follow(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 
 	if (mode <= KVMPV_POPULATE_ASKED || !kvmpv_may_populate(vcpu))
 		return;
-	/* What is only read need not be there: the zero page is as good. */
+	/* What is only read need not be there: the zero page is as good, until it is written to. */
 	allocate = write && kvmpv_is_block(mode) && kvmpv_watch(vcpu);
 	if (allocate ||
 	    kvmpv_is_worth_a_look(&kvmpv_vendor_vm(vcpu->kvm)->populate))
@@ -925,8 +954,7 @@ int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages)
 		b.start = start;
 		b.n = next - start;
 		/* It may have been asked for before, for the page next to it. */
-		if (!kvmpv_find_unmapped(vcpu, &b) ||
-		    bitmap_empty(b.unmapped, b.n))
+		if (!kvmpv_find_unmapped(vcpu, &b) || !kvmpv_has_more(&b, true))
 			continue;
 		mapped += kvmpv_populate_block(vcpu, &b, start, true, true);
 		/* What is beyond its VMA is in another one, perhaps. */

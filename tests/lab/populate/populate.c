@@ -246,6 +246,27 @@ static void warm_up(struct vm *vm)
 	guest_touches(vm, READ, (uint64_t)-(long)(TEST_GPA / PAGE), 1, 1);
 }
 
+/* POPULATE of one page; what it returns. */
+static long guest_asks(struct vm *vm, uint64_t gpa)
+{
+	uint64_t *range = (uint64_t *)(vm->own + OWN_TABLES + 4 * PAGE);
+	struct kvm_regs regs = {
+		.rip = OWN_CODE + CALL * sizeof(code[0]), .rflags = 2, .rax = 0x70760009,
+		.rbx = OWN_TABLES + 4 * PAGE, .rcx = 1,
+	};
+
+	range[0] = gpa;
+	range[1] = 1;
+	if (ioctl(vm->vcpu, KVM_SET_REGS, &regs))
+		die("KVM_SET_REGS");
+	while (ioctl(vm->vcpu, KVM_RUN, 0))
+		if (errno != EINTR && errno != EAGAIN)
+			die("KVM_RUN");
+	if (ioctl(vm->vcpu, KVM_GET_REGS, &regs))
+		die("KVM_GET_REGS");
+	return regs.rax;
+}
+
 static void vmm_writes(uint8_t *mem, unsigned long pages, unsigned long stride)
 {
 	unsigned long i;
@@ -428,6 +449,85 @@ static void test_read(void)
 	write_to_block(&vm, 100, 64);
 	check(resident(mem, PAGES) == 64,
 	      "block: a write after a read allocates the block", "%lu pages", resident(mem, PAGES));
+	end_vm(&vm);
+}
+
+static void arm_writes(uint8_t *mem)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = (uintptr_t)mem, .len = PAGES * PAGE }, .mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	/* Until the process ends. */
+	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
+		die("userfaultfd for writes");
+}
+
+static void give_all_back(uint8_t *mem) { madvise(mem, PAGES * PAGE, MADV_DONTNEED); }
+
+/* What has only been read is the zero page. A write is followed there as in memory that is new, and not where it is not. */
+static void test_read_first(void)
+{
+	static const struct {
+		const char *value, *text;
+		uint32_t flags;
+		void (*prepare)(uint8_t *mem);
+		long want;
+	} cases[] = {
+		{ "64", "read first: a write allocates the block", 0, NULL, 64 },
+		{ "present", "present, read first: a write allocates one page", 0, NULL, 1 },
+		{ "64", "read first, with dirty logging: one page", KVM_MEM_LOG_DIRTY_PAGES, NULL, 1 },
+		{ "64", "read first, given back before: one page", 0, give_all_back, 1 },
+		{ "64", "read first, userfaultfd is told of writes: one page", 0, arm_writes, 1 },
+	};
+	unsigned long i, wrong = 0;
+	struct vm vm;
+	uint8_t *mem;
+	long n, more;
+
+	for (i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		populate(cases[i].value);
+		mem = anonymous(PAGES);
+		vm = new_vm(mem, PAGES, cases[i].flags);
+		/* A write, so that it is known from now on what is given back. */
+		guest_touches(&vm, WRITE, PAGES - 1, 1, 1);
+		if (cases[i].prepare)
+			cases[i].prepare(mem);
+		guest_touches(&vm, READ, 64, 128, 1);
+		n = smaps(mem, "Anonymous");
+		guest_touches(&vm, WRITE, 100, 1, 1);
+		/* As in write_to_block(). */
+		for (more = 1; more <= 4 && smaps(mem, "Anonymous") - n < cases[i].want; more++)
+			guest_touches(&vm, WRITE, 100 + more, 1, 1);
+		check(smaps(mem, "Anonymous") - n == cases[i].want, cases[i].text, "%ld pages",
+		      smaps(mem, "Anonymous") - n);
+		end_vm(&vm);
+	}
+
+	populate("64");
+	mem = anonymous(PAGES);
+	vm = new_vm(mem, PAGES, 0);
+	guest_touches(&vm, READ, 0, PAGES, 1);
+	n = faults();
+	guest_touches(&vm, WRITE, 0, PAGES, 1);
+	n = faults() - n;
+	for (i = 0, wrong = 0; i < PAGES; i++)
+		wrong += mem[i * PAGE] != 0x55 || mem[i * PAGE + 1];
+	check(!wrong && smaps(mem, "Anonymous") == (long)PAGES, "all is read, then written to: the guest has written to all pages",
+	      "%lu pages wrong", wrong);
+	/* In place of the zero page a page takes two: by the first one the zero page is unmapped. */
+	check(n <= 2 * (long)PAGES / 50, "in a 50th of the faults, or less", "%ld for %lu", n, PAGES);
+	end_vm(&vm);
+
+	populate("1");
+	mem = anonymous(PAGES);
+	vm = new_vm(mem, PAGES, 0);
+	guest_touches(&vm, READ, 0, 64, 1);
+	n = guest_asks(&vm, TEST_GPA + 5 * PAGE);
+	check(n == 1 && smaps(mem, "Anonymous") == 1, "the guest asks for a page that it has read: it is mapped", "%ld, %ld pages",
+	      n, smaps(mem, "Anonymous"));
 	end_vm(&vm);
 }
 
@@ -782,6 +882,25 @@ static void test_ksm(void)
 	check(read_number(KSM "pages_sharing") >= shared - 1, "a write takes one of them away", "%ld of %ld",
 	      read_number(KSM "pages_sharing"), shared);
 	end_vm(&vm);
+
+	/* KSM may put the zero page in place of pages that are all zeros. */
+	mem = anonymous(PAGES);
+	vm = new_vm(mem, PAGES, 0);
+	guest_touches(&vm, WRITE, PAGES - 1, 1, 1);
+	memset(mem, 0, PAGES * PAGE);
+	madvise(mem, PAGES * PAGE, MADV_MERGEABLE);
+	set_file(KSM "use_zero_pages", "1");
+	set_file(KSM "run", "1");
+	for (i = 0; i < 300 && smaps(mem, "Anonymous") > 10; i++)
+		usleep(10000);
+	set_file(KSM "run", "0");
+	set_file(KSM "use_zero_pages", "0");
+	shared = smaps(mem, "Anonymous");
+	guest_touches(&vm, READ, 64, 64, 1);
+	guest_touches(&vm, WRITE, 70, 1, 1);
+	check(shared < 11 && smaps(mem, "Anonymous") <= shared + 1, "of zero pages that are KSM's a write takes one away",
+	      "%ld pages, then %ld", shared, smaps(mem, "Anonymous"));
+	end_vm(&vm);
 }
 
 /* Wants a swap device. */
@@ -946,27 +1065,6 @@ static void test_bounds(void)
 	munmap(far, size);
 }
 
-/* POPULATE of one page; what it returns. */
-static long guest_asks(struct vm *vm, uint64_t gpa)
-{
-	uint64_t *range = (uint64_t *)(vm->own + OWN_TABLES + 4 * PAGE);
-	struct kvm_regs regs = {
-		.rip = OWN_CODE + CALL * sizeof(code[0]), .rflags = 2, .rax = 0x70760009,
-		.rbx = OWN_TABLES + 4 * PAGE, .rcx = 1,
-	};
-
-	range[0] = gpa;
-	range[1] = 1;
-	if (ioctl(vm->vcpu, KVM_SET_REGS, &regs))
-		die("KVM_SET_REGS");
-	while (ioctl(vm->vcpu, KVM_RUN, 0))
-		if (errno != EINTR && errno != EAGAIN)
-			die("KVM_RUN");
-	if (ioctl(vm->vcpu, KVM_GET_REGS, &regs))
-		die("KVM_GET_REGS");
-	return regs.rax;
-}
-
 /* A vCPU of 36 bits cannot have what is in a slot at 2^37. */
 static void test_far(void)
 {
@@ -976,8 +1074,6 @@ static void test_far(void)
 	uint32_t i, eax = 0;
 	long r;
 
-	if (strstr(parameter, "kvm_amd"))
-		code[CALL][2] = 0xd9;
 	for (i = 0; i < cpuid.head.nent && cpuid.entry[i].function != 0x80000008; i++)
 		;
 	if (i == cpuid.head.nent)
@@ -1036,6 +1132,7 @@ static const struct {
 	void (*run)(void);
 } tests[] = {
 	{ "parameter", test_parameter }, { "touch", test_touch }, { "present", test_present }, { "read", test_read },
+	{ "read_first", test_read_first },
 	{ "given_back", test_given_back }, { "late", test_late }, { "dirty", test_dirty },
 	{ "userfaultfd", test_userfaultfd }, { "readonly", test_readonly }, { "cow", test_cow },
 	{ "shared", test_shared }, { "idle", test_idle }, { "huge", test_huge }, { "ksm", test_ksm },
@@ -1048,8 +1145,10 @@ int main(int argc, char **argv)
 	int a;
 
 	parameter = "/sys/module/kvm_intel/parameters/populate";
-	if (access(parameter, W_OK))
+	if (access(parameter, W_OK)) {
 		parameter = "/sys/module/kvm_amd/parameters/populate";
+		code[CALL][2] = 0xd9;
+	}
 	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm_fd < 0)
 		die("/dev/kvm");

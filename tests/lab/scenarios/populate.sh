@@ -8,7 +8,7 @@
 # another. Each may be empty; lists are of blanks or commas.
 CLOCK="instructions"
 MEGABYTES="1024"
-TESTS="parameter touch present read given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup bounds far races"
+TESTS="parameter touch present read read_first given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup bounds far races"
 CONFIGS="stock off present 64 asked"
 MOVES="precopy postcopy"
 CGROUP=/run/cgroup
