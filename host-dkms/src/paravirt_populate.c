@@ -151,10 +151,11 @@ static bool kvmpv_mark_region(struct kvmpv_populate *p, unsigned long start,
 		good = true;
 	else if (!entry && p->nr_given_back >= kvmpv_given_back_max(p->kvm))
 		good = false;
-	/* Reclaim comes here, too: nothing that could start it. */
+	/* Reclaim comes here, too: nothing that could start it, or takes its reserves. */
 	else if (xa_is_err(__xa_store(&p->given_back, start >> PMD_SHIFT,
 				      xa_mk_value(old | bits),
-				      GFP_NOWAIT | __GFP_NOWARN)))
+				      GFP_NOWAIT | __GFP_NOMEMALLOC |
+				      __GFP_NOWARN)))
 		good = false;
 	else if (!entry)
 		p->nr_given_back++;
@@ -193,8 +194,9 @@ static bool kvmpv_was_given_back(struct kvmpv_populate *p, unsigned long start,
 
 /*
  * Before the pages go. Only of memory slots: the VMM's other memory is no concern.
- * Not what a vCPU itself does, in KVM_RUN: it breaks COW and collapses nothing,
- * but takes nothing away.
+ * Not what a vCPU itself does, in KVM_RUN: it breaks COW and collapses nothing, but
+ * takes nothing away. Unless it reclaims memory: since Linux 6.12 the split of a huge
+ * page puts the zero page in place of what has nothing but zeros in it.
  */
 static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
 					const struct mmu_notifier_range *range)
@@ -210,7 +212,7 @@ static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
 
 	if ((range->event != MMU_NOTIFY_UNMAP &&
 	     range->event != MMU_NOTIFY_CLEAR) || READ_ONCE(p->lost) ||
-	    (vcpu && vcpu->kvm == p->kvm))
+	    (vcpu && vcpu->kvm == p->kvm && !(current->flags & PF_MEMALLOC)))
 		return 0;
 
 	idx = srcu_read_lock(&p->kvm->srcu);
@@ -349,16 +351,20 @@ static bool kvmpv_counter_has_room(struct page_counter *counter,
 }
 
 /*
- * Pages of the guest that are in memory for sure: what KVM maps. A nested guest, or
- * SMM, has it mapped twice, so no more than the VMM has in memory in all.
+ * Pages of the guest that are in memory, at most: what KVM maps. Among it are the zero
+ * page and pages of KSM or of a private file, which are no memory of the guest's own, and
+ * a nested guest, or SMM, has pages mapped twice. So no more than the VMM has in memory
+ * that is not a file's.
  */
 static unsigned long kvmpv_in_memory(struct kvm *kvm)
 {
 	s64 mapped = atomic64_read(&kvm->stat.pages_4k) +
 		     atomic64_read(&kvm->stat.pages_2m) * KVM_PAGES_PER_HPAGE(PG_LEVEL_2M) +
 		     atomic64_read(&kvm->stat.pages_1g) * KVM_PAGES_PER_HPAGE(PG_LEVEL_1G);
+	unsigned long rss = get_mm_counter(current->mm, MM_ANONPAGES) +
+			    get_mm_counter(current->mm, MM_SHMEMPAGES);
 
-	return min_t(unsigned long, max_t(s64, mapped, 0), get_mm_rss(current->mm));
+	return min_t(unsigned long, max_t(s64, mapped, 0), rss);
 }
 
 /*
@@ -431,7 +437,7 @@ struct kvmpv_block {
 	gfn_t start;
 	unsigned int n;
 	DECLARE_BITMAP(unmapped, KVMPV_TABLE_PAGES);	/* by KVM */
-	DECLARE_BITMAP(readonly, KVMPV_TABLE_PAGES);	/* mapped by KVM, not for writing */
+	DECLARE_BITMAP(zero, KVMPV_TABLE_PAGES);	/* mapped by KVM, as the zero page */
 	DECLARE_BITMAP(at_hand, KVMPV_TABLE_PAGES);	/* in the VMM's page tables */
 	DECLARE_BITMAP(none, KVMPV_TABLE_PAGES);	/* neither there nor swapped out, or the zero page */
 };
@@ -442,7 +448,7 @@ static unsigned long kvmpv_block_hva(const struct kvmpv_block *b)
 }
 
 /*
- * Which pages does KVM not map, and which not for writing? Under mmu_lock, which is
+ * Which pages does KVM not map, and which as the zero page? Under mmu_lock, which is
  * held for writing by who frees page tables, and under RCU, which the TDP MMU relies on.
  * Return: false if there is nothing to do, as all is one huge page.
  */
@@ -455,7 +461,7 @@ static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b)
 	bool huge = false;
 
 	bitmap_zero(b->unmapped, KVMPV_TABLE_PAGES);
-	bitmap_zero(b->readonly, KVMPV_TABLE_PAGES);
+	bitmap_zero(b->zero, KVMPV_TABLE_PAGES);
 	read_lock(&vcpu->kvm->mmu_lock);
 	rcu_read_lock();
 	for (; level > PG_LEVEL_4K; level--) {
@@ -473,8 +479,9 @@ static bool kvmpv_find_unmapped(struct kvm_vcpu *vcpu, struct kvmpv_block *b)
 			spte = READ_ONCE(spt[(b->start + i) & (SPTE_ENT_PER_PAGE - 1)]);
 			if (!is_shadow_present_pte(spte))
 				__set_bit(i, b->unmapped);
-			else if (!is_writable_pte(spte))
-				__set_bit(i, b->readonly);
+			else if (!is_writable_pte(spte) &&
+				 is_zero_pfn(spte_to_pfn(spte)))
+				__set_bit(i, b->zero);
 		}
 	} else if (!huge) {
 		bitmap_set(b->unmapped, 0, b->n);
@@ -718,7 +725,7 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	if (plain && start < vma->vm_start) {
 		i = (vma->vm_start - start) >> PAGE_SHIFT;
 		bitmap_shift_right(b->unmapped, b->unmapped, i, KVMPV_TABLE_PAGES);
-		bitmap_shift_right(b->readonly, b->readonly, i, KVMPV_TABLE_PAGES);
+		bitmap_shift_right(b->zero, b->zero, i, KVMPV_TABLE_PAGES);
 		b->start += i;
 		b->n -= i;
 	}
@@ -734,9 +741,9 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	seq = kvmpv_invalidate_seq(vcpu->kvm);
 	kvmpv_look(mm, b);
 	if (allocate) {
-		/* Where the zero page is mapped, it goes when another takes its place. */
-		bitmap_and(b->readonly, b->readonly, b->none, b->n);
-		bitmap_or(b->unmapped, b->unmapped, b->readonly, b->n);
+		/* Where KVM maps the zero page, it goes when another takes its place. */
+		bitmap_and(b->zero, b->zero, b->none, b->n);
+		bitmap_or(b->unmapped, b->unmapped, b->zero, b->n);
 		bitmap_and(b->none, b->none, b->unmapped, b->n);
 		kvmpv_allocate(vcpu, vma, b, asked);
 		seq = kvmpv_invalidate_seq(vcpu->kvm);
@@ -764,13 +771,14 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 }
 
 /*
- * Is there a page that could be mapped, or, if pages are allocated, one that is mapped
- * read-only and may be the zero page?
+ * Is there a page that could be mapped, or, if pages are allocated, a zero page? Others
+ * that are mapped read-only are not looked at: each write to a page table of a nested
+ * guest, or to a page whose writes were logged, would pay for it.
  */
 static bool kvmpv_has_more(const struct kvmpv_block *b, bool allocate)
 {
 	return !bitmap_empty(b->unmapped, b->n) ||
-	       (allocate && !bitmap_empty(b->readonly, b->n));
+	       (allocate && !bitmap_empty(b->zero, b->n));
 }
 
 /* Memory of which pages may be mapped ahead: not KVM's own, and writes are not logged. */

@@ -635,6 +635,7 @@ static void test_dirty(void)
 	uint8_t bitmap[PAGES / 8];
 	unsigned long v, n;
 	char text[100];
+	long followed;
 	struct vm vm;
 	uint8_t *mem;
 
@@ -659,6 +660,21 @@ static void test_dirty(void)
 		      "logged from now on: what is written to is dirty, and nothing else", "%lu", n);
 		end_vm(&vm);
 	}
+
+	/* All is there and mapped, and KVM has taken the right to write away. */
+	mem = anonymous(PAGES);
+	vm = new_vm(mem, PAGES, 0);
+	guest_touches(&vm, WRITE, 0, PAGES, 1);
+	set_slot(&vm, 1, TEST_GPA, mem, PAGES * PAGE, KVM_MEM_LOG_DIRTY_PAGES);
+	set_slot(&vm, 1, TEST_GPA, mem, PAGES * PAGE, 0);
+	n = faults();
+	followed = count("faults");
+	guest_touches(&vm, WRITE, 0, PAGES, 1);
+	followed = count("faults") - followed;
+	n = faults() - n;
+	check(n >= PAGES / 2 && !followed, "no longer logged: a write to a page that is only protected is not followed",
+	      "%ld of %lu faults", followed, n);
+	end_vm(&vm);
 }
 
 static volatile long asked;
