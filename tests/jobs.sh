@@ -101,7 +101,7 @@ run_jobs() {
 prove_jobs() {
 	(
 		cd "$logs" || exit
-		prove --norc -Q -j2 --exec "$top/tests/job" "$@" 2>&1 | tee -a "$logs/shown"
+		prove --norc -Q -j2 --exec "$top/tests/job" "$@" 2>&1 3>&1 | tee -a "$logs/shown"
 	) &
 	# Not in the foreground, where bash would put off its traps until the end.
 	wait $! || proved=false
