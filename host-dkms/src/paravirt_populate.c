@@ -439,7 +439,7 @@ struct kvmpv_block {
 	DECLARE_BITMAP(unmapped, KVMPV_TABLE_PAGES);	/* by KVM */
 	DECLARE_BITMAP(zero, KVMPV_TABLE_PAGES);	/* mapped by KVM, as the zero page */
 	DECLARE_BITMAP(at_hand, KVMPV_TABLE_PAGES);	/* in the VMM's page tables */
-	DECLARE_BITMAP(none, KVMPV_TABLE_PAGES);	/* neither there nor swapped out, or the zero page */
+	DECLARE_BITMAP(none, KVMPV_TABLE_PAGES);	/* nothing, or the zero page */
 };
 
 static unsigned long kvmpv_block_hva(const struct kvmpv_block *b)
