@@ -83,14 +83,17 @@ scenario_job() {
 	echo "$job $((seconds + 60)) env ${settings}GUEST_KERNEL=$kernel $lab -t $seconds -k $host $* -o $lab_out/$job"
 }
 
-# run_jobs [NAME...]: those named, else all, of what list_jobs prints: name, timeout in seconds, command. The long ones
-# come first; without VMX in the machine each emulator takes one core.
+# chosen_jobs [NAME...]: those named, else all, of what list_jobs prints: name, timeout in seconds, command.
+chosen_jobs() {
+	list_jobs | awk -v wanted=" $* " 'wanted == "  " || index(wanted, " " $1 " ")'
+}
+
+# run_jobs [NAME...]: runs chosen_jobs. The long ones come first; without VMX in the machine each emulator takes one core.
 run_jobs() {
 	rm -rf "$logs"
 	mkdir -p "$logs"
 	export START=$EPOCHSECONDS
-	list_jobs >"$logs/all"
-	awk -v wanted=" $* " 'wanted == "  " || index(wanted, " " $1 " ")' "$logs/all" >"$logs/jobs"
+	chosen_jobs "$@" >"$logs/jobs"
 	echo "== tests, two at a time; logs in ${logs#"$top/"}"
 	# shellcheck disable=SC2046 # names are words
 	prove_jobs $(cut -d "$(printf '\t')" -f 1 "$logs/jobs" | cut -d ' ' -f 1)
