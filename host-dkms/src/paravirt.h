@@ -37,7 +37,6 @@ struct kvmpv_vcpu {
 	u64 kept;		/* kvmpv_sum_roots() of prev_roots[], if @settled */
 	struct kvmpv_place left; /* when KVM_RUN last returned */
 	bool settled;		/* see kvmpv_is_unchanged() */
-	bool pcid;		/* CR4.PCIDE was set, if @settled */
 	bool listed;		/* CR3_TARGET_COUNT is not 0 */
 	bool shown;		/* the guest's table may hold an entry */
 	bool in_run;		/* KVM_RUN has not returned since the last entry */

@@ -451,7 +451,7 @@ static bool kvmpv_is_unchanged(struct vcpu_vmx *vmx)
 
 	return p->settled && p->kept == kvmpv_kept(vmx) &&
 	       p->found == READ_ONCE(kvmpv_targets) &&
-	       !((kvmpv_pcid_enabled(&vmx->vcpu) ^ p->pcid) |
+	       !((kvmpv_pcid_enabled(&vmx->vcpu) ^ !!p->flag) |
 		 vmx->nested.vmxon | kvmpv_emulation_required(vmx));
 }
 
@@ -478,7 +478,6 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	changed = kvmpv_list_update(&p->list, want, n);
 	if (flag != p->flag || found != p->found) {
 		p->flag = flag;
-		p->pcid = flag;
 		p->found = found;
 		p->misses = 0;
 		changed = true;
