@@ -64,8 +64,13 @@ static void write_page(struct cpu *c, u64 page)
 	struct pool *p = pool_of(c);
 	u64 value = 0x77ul << 56 | c->id << 48 | page << 40 | (c->op & 0xffffffff);
 
-	if (state_of(c, page) >= SLOT_LOGGED) {
+	/*
+	 * Even where it may only be read: if no slot was there before, the write may become an EPT misconfiguration, which
+	 * does not tell KVM what the access was. handle_ept_misconfig() then has the page read, and it exits once more.
+	 */
+	if (state_of(c, page) != SLOT_ABSENT)
 		p->may[page] = 1;
+	if (state_of(c, page) >= SLOT_LOGGED) {
 		p->touched[page] |= TOUCHED_WRITE;
 		p->value[page] = value;
 	}
