@@ -581,17 +581,19 @@ static void kvmpv_look(struct mm_struct *mm, struct kvmpv_block *b)
  * file), or is someone else's to provide (userfaultfd). Where KVM maps the zero page,
  * KVM's own notifier unmaps it before the new page takes its place.
  * Context: mmap_lock held for reading.
+ * Return: is anything there that was not, so that a look has to be repeated?
  */
-static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
+static bool kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 			   struct kvmpv_block *b, bool asked)
 {
 	struct kvmpv_populate *p = &kvmpv_vendor_vm(vcpu->kvm)->populate;
 	unsigned long hva = kvmpv_block_hva(b);
 	unsigned int i, n = 0, seq = atomic_read(&p->seq);
+	bool allocated = false;
 
 	if (!vma_is_anonymous(vma) || !(vma->vm_flags & VM_WRITE) ||
 	    bitmap_empty(b->none, b->n))
-		return;
+		return false;
 	if (!asked) {
 		/* Pairs with the barrier of who marks, and then counts. */
 		smp_rmb();
@@ -600,16 +602,16 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 		    kvmpv_was_given_back(p, hva + (b->n - 1) * PAGE_SIZE,
 					 hva + b->n * PAGE_SIZE)) {
 			kvmpv_count(KVMPV_STAT_POPULATE_GIVEN_BACK);
-			return;
+			return false;
 		}
 	}
 	for_each_set_bit(i, b->none, b->n) {
 		if (kvmpv_has_to_stop() || kvmpv_is_interrupted(vcpu, asked) ||
 		    (!asked && atomic_read(&p->seq) != seq))
-			return;
+			break;
 		if (!(n++ % KVMPV_ROOM_PAGES) && !kvmpv_has_room(vcpu->kvm, vma)) {
 			kvmpv_count(KVMPV_STAT_POPULATE_SHORT);
-			return;
+			break;
 		}
 		/*
 		 * Without FAULT_FLAG_ALLOW_RETRY it keeps the lock, and waits for no
@@ -618,9 +620,11 @@ static void kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 		 */
 		if (handle_mm_fault(vma, hva + i * PAGE_SIZE, FAULT_FLAG_WRITE,
 				    NULL) & (VM_FAULT_ERROR | VM_FAULT_RETRY))
-			return;
+			break;
+		allocated = true;
 		kvmpv_count(KVMPV_STAT_POPULATE_ALLOCATED);
 	}
+	return allocated;
 }
 
 /*
@@ -745,9 +749,10 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 		bitmap_and(b->zero, b->zero, b->none, b->n);
 		bitmap_or(b->unmapped, b->unmapped, b->zero, b->n);
 		bitmap_and(b->none, b->none, b->unmapped, b->n);
-		kvmpv_allocate(vcpu, vma, b, asked);
-		seq = kvmpv_invalidate_seq(vcpu->kvm);
-		kvmpv_look(mm, b);
+		if (kvmpv_allocate(vcpu, vma, b, asked)) {
+			seq = kvmpv_invalidate_seq(vcpu->kvm);
+			kvmpv_look(mm, b);
+		}
 	}
 	mmap_read_unlock(mm);
 
