@@ -10,6 +10,14 @@ copy_source() {
 	cp -r "$top/host-dkms" "$top/abi" "$1"
 }
 
+# change DIR FILE SED-ARGUMENT...: a file of src/ there; what changes nothing fails.
+change() {
+	local file=$1/host-dkms/src/$2
+	cp "$file" "$1/before"
+	sed -i -E "${@:3}" "$file"
+	! cmp -s "$1/before" "$file"
+}
+
 # build_module DIR: kvm-intel.ko of that source for the kernel of build/root, to stdout, by way of dkms's build.
 build_module() {
 	# shellcheck disable=SC2016 # for the shell in the root
