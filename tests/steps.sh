@@ -2,8 +2,8 @@
 # What demo, bench and check share. Sourced; they set $top.
 : "${top:?}"
 
-# shellcheck source-path=SCRIPTDIR source=setup/about.sh
-. "$top/tests/setup/about.sh"
+# shellcheck source-path=SCRIPTDIR source=setup/progress.sh
+. "$top/tests/setup/progress.sh"
 
 die() {
 	echo "${0##*/}: $*" >&2
@@ -29,54 +29,6 @@ step() {
 	echo "== $step_text: $(($(date +%s) - step_start)) s"
 }
 
-# How long it takes from the end of the step to that of the whole, in seconds; 0 if nobody says.
-later=0
-
-# estimate SECONDS DONE COMMAND...: runs COMMAND, and says every 20 seconds how far it is, and for how much longer it will go on.
-# SECONDS is what it takes on an idle machine of 2023 with two cores. DONE, a function, prints the thousandths that are done,
-# from which follows this machine's own pace, and what they are, in words.
-estimate() {
-	# Without the lock: it outlives an interrupt until it looks for the shell again.
-	tell_estimate "$1" "$2" 9>&- &
-	teller=$!
-	shift 2
-	estimated=0
-	"$@" || estimated=$?
-	# A signal that a shell could handle gets lost if it comes when the subshell has just begun.
-	{
-		kill -KILL "$teller"
-		wait "$teller"
-	} 2>/dev/null || :
-	return "$estimated"
-}
-
-tell_estimate() {
-	began=$(date +%s)
-	left=$1
-	first=$($2)
-	first=${first%% *}
-	last=$first
-	at=0
-	# An orphaned sleep must not keep the caller's pipe open.
-	while sleep 20 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-		gone=$(($(date +%s) - began))
-		words=$($2)
-		done=${words%% *}
-		# The first thousandths say little of the others.
-		if [ $((done - first)) -ge 50 ] && [ "$done" != "$last" ]; then
-			left=$((gone * (1000 - done) / (done - first)))
-			last=$done
-		else
-			left=$((left - gone + at))
-		fi
-		at=$gone
-		[ "$left" -gt 0 ] || left=0
-		of=" of this step"
-		[ "$later" = 0 ] || of=
-		echo "== $gone s, ${words#* }; $(about $((left + later))) left$of"
-	done
-}
-
 # What "make" of a guest kernel compiles, about.
 OBJECTS=1160
 
@@ -97,24 +49,26 @@ build_done() {
 	echo "$thousandths guest kernel: $objects of about $OBJECTS objects; host: $host"
 }
 
+# logged NAME COMMAND...: what it says is in build/NAME.log; if it fails, the end of that is shown.
+logged() {
+	name=$1
+	shift
+	"$@" >"$top/build/$name.log" 2>&1 || {
+		tail -n 15 "$top/build/$name.log" >&2
+		echo "all of it is in build/$name.log" >&2
+		return 1
+	}
+}
+
+build_host() { "$top/tests/setup/make-root" && "$top/tests/setup/install-module"; }
+
 # Both halves of what has to be built; together, because each waits a lot.
 build_both() {
-	{
-		"$top/tests/setup/make-root" && "$top/tests/setup/install-module"
-	} >"$top/build/host.log" 2>&1 &
+	logged host build_host &
 	host=$!
 	guest=0
-	make -s -C "$top/guest-patches" kernel >"$top/build/guest.log" 2>&1 || guest=$?
-	if ! wait "$host"; then
-		tail -n 15 "$top/build/host.log" >&2
-		echo "the host module was not built: all of it is in build/host.log" >&2
-		return 1
-	fi
-	if [ "$guest" != 0 ]; then
-		tail -n 15 "$top/build/guest.log" >&2
-		echo "the guest kernel was not built: all of it is in build/guest.log" >&2
-		return 1
-	fi
+	logged guest make -s -C "$top/guest-patches" kernel || guest=$?
+	wait "$host" && [ "$guest" = 0 ]
 }
 
 build_all() {

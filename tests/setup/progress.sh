@@ -1,0 +1,72 @@
+# shellcheck shell=sh
+# Sourced by what says how far it is, and for how much longer it will take.
+
+# about SECONDS: in words, as exactly as an estimate is.
+about() {
+	if [ "$1" -lt 55 ]; then
+		echo "less than a minute"
+	elif [ "$1" -lt 90 ]; then
+		echo "about a minute"
+	else
+		echo "about $((($1 + 30) / 60)) minutes"
+	fi
+}
+
+# time_left FOLDER SECONDS: for how much longer the jobs of ../jobs.sh in this folder will run, after so many seconds. A job's timeout
+# is in proportion to what it takes, as nearly as an estimate needs; one that has ended has a file NAME.log.times.
+time_left() {
+	left_all=0 left_ended=0
+	while read -r left_name left_timeout _; do
+		left_all=$((left_all + left_timeout))
+		[ ! -e "$1/$left_name.log.times" ] || left_ended=$((left_ended + left_timeout))
+	done <"$1/jobs"
+	[ $((left_ended * 20)) -lt $left_all ] || echo "; $(about $(($2 * (left_all - left_ended) / left_ended))) left"
+}
+
+# How long it takes from the end of the step to that of the whole, in seconds; 0 if nobody says.
+later=0
+
+# estimate SECONDS DONE COMMAND...: runs COMMAND, and says every 20 seconds how far it is, and for how much longer it will go on.
+# SECONDS is what it takes on an idle machine of 2023 with two cores. DONE, a function, prints the thousandths that are done,
+# from which follows this machine's own pace, and what they are, in words.
+estimate() {
+	# Without the lock of ../steps.sh: it outlives an interrupt until it looks for the shell again.
+	tell_estimate "$1" "$2" 9>&- &
+	teller=$!
+	shift 2
+	estimated=0
+	"$@" || estimated=$?
+	# A signal that a shell could handle gets lost if it comes when the subshell has just begun.
+	{
+		kill -KILL "$teller"
+		wait "$teller"
+	} 2>/dev/null || :
+	return "$estimated"
+}
+
+tell_estimate() {
+	began=$(date +%s)
+	left=$1
+	first=$($2)
+	first=${first%% *}
+	last=$first
+	at=0
+	# An orphaned sleep must not keep the caller's pipe open.
+	while sleep 20 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
+		gone=$(($(date +%s) - began))
+		words=$($2)
+		done=${words%% *}
+		# The first thousandths say little of the others.
+		if [ $((done - first)) -ge 50 ] && [ "$done" != "$last" ]; then
+			left=$((gone * (1000 - done) / (done - first)))
+			last=$done
+		else
+			left=$((left - gone + at))
+		fi
+		at=$gone
+		[ "$left" -gt 0 ] || left=0
+		of=" of this step"
+		[ "$later" = 0 ] || of=
+		echo "== $gone s, ${words#* }; $(about $((left + later))) left$of"
+	done
+}
