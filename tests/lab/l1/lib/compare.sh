@@ -64,13 +64,19 @@ booted() {
 	resident "$1"
 }
 
-# touched NAME CONFIG ITEM...: measures ITEMs in guest NAME, which runs "serve".
-touched() {
-	touched_name=$1 touched_config=$2
+# served NAME CONFIG ITEM...: measures ITEMs in guest NAME, which runs "serve".
+served() {
+	served_name=$1 served_config=$2
 	shift 2
-	guest_say "$touched_name" "item pass:insns; item null; for w in $*; do item \$w; done; echo G: done"
-	measure "$touched_name" "$touched_config" 240 && guest_expect "$touched_name" 'G: rc=*' 60 && resident "$touched_name"
+	guest_say "$served_name" "item pass:insns; item null; for w in $*; do item \$w; done; echo G: done"
+	measure "$served_name" "$served_config" 240 && guest_expect "$served_name" 'G: rc=*' 60
 }
+
+# touched NAME CONFIG ITEM...: the same, and how much memory its QEMU has in the end.
+touched() { served "$@" && resident "$1"; }
+
+# storm CONFIG WORK...: what exits cost in guest "m"; see guest/exits.c.
+storm() { served m "$@"; }
 
 # rss_kb NAME: KiB of memory that its QEMU has.
 rss_kb() {
@@ -80,15 +86,6 @@ rss_kb() {
 
 # resident NAME: a record of the last work, of how much memory QEMU then has.
 resident() { metric resident_kb "$(rss_kb "$1")" 1; }
-
-# storm CONFIG WORK...: what exits cost in guest "m", which runs "serve"; see guest/exits.c.
-storm() {
-	storm_config=$1
-	shift
-	guest_say m "item pass:insns; item null; for w in $*; do item \$w; done; echo G: done"
-	measure m "$storm_config" 240
-	guest_expect m 'G: rc=*' 60
-}
 
 # recorded CONFIG METRIC WORK
 recorded() {
