@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Jobs, two at a time, and their sum: for check and check-long. They set $top and $logs, and have a function
-# list_jobs.
+# Jobs, two at a time, and their sum: for check, check-quick, check-long and bench. They set $top and $logs, and have a
+# function list_jobs.
 #
 # prove runs ./job for each, and judges. A job has failed if a check has, if it says nothing, skips something, has more or
 # fewer checks than its tests have planned, runs into its timeout, or ends with a status that is not 0.
