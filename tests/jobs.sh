@@ -13,7 +13,6 @@ lab=$top/tests/lab/run
 proved=true
 lab_out=$top/build/lab
 
-# shellcheck source-path=SCRIPTDIR source=setup/roots.sh
 . "$top/tests/setup/roots.sh"
 
 # Hosts with Linux 7.x have a root of their own: only the backports of that release have these kernels. Their packages have the

@@ -2,7 +2,6 @@
 # What demo, bench and check share. Sourced; they set $top.
 : "${top:?}"
 
-# shellcheck source-path=SCRIPTDIR source=setup/progress.sh
 . "$top/tests/setup/progress.sh"
 
 die() {

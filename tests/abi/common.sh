@@ -12,7 +12,6 @@ here=$top/tests/abi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 out=$tmp
-# shellcheck source-path=SCRIPTDIR source=../checks.sh
 . "$top/tests/checks.sh"
 
 # The first line that names an error, or else the first.

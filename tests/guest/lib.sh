@@ -20,7 +20,6 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 out=$work
-# shellcheck source-path=SCRIPTDIR source=../checks.sh
 . "$top/tests/checks.sh"
 
 # The tree of the series, at its last patch.

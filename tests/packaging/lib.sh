@@ -16,7 +16,6 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 out=$work
-# shellcheck source-path=SCRIPTDIR source=../checks.sh
 . "$top/tests/checks.sh"
 
 # A key of the test's own; its name is an address.

@@ -9,7 +9,6 @@ plain="paravirt_args.c paravirt_roots.c"
 out=$top/build/unit
 flags="-std=gnu11 -g -Wall -Wextra -Werror -fno-sanitize-recover=all -I$here/include -I$top/abi"
 mkdir -p "$out"
-# shellcheck source-path=SCRIPTDIR source=../checks.sh
 . "$top/tests/checks.sh"
 
 # build_fuzz: $out/fuzz, with sanitizers. Coverage is counted of the host's code

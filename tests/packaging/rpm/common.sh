@@ -2,7 +2,6 @@
 # Sourced by what ./run starts beside a throw-away copy of build/root, which is
 # in $ROOT. $1: where the packages are.
 top=$(realpath "$(dirname "$0")/../../..")
-# shellcheck source-path=SCRIPTDIR source=../lib.sh
 . "$top/tests/packaging/lib.sh"
 
 packages=$1
