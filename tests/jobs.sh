@@ -12,6 +12,7 @@ shopt -s inherit_errexit
 lab=$top/tests/lab/run
 proved=true
 lab_out=$top/build/lab
+settings=
 
 . "$top/tests/setup/roots.sh"
 
@@ -72,14 +73,17 @@ series_here() {
 	printf '%s\n' "$1" "$default_series" | sort -V | tail -n 1
 }
 
-# scenario_job NAME SECONDS HOST/GUEST ARGUMENT...: the line of a scenario in a list of jobs.
+# lab_job NAME SECONDS ARGUMENT...: the line of a run of the lab in a list of jobs. $settings is its environment.
+lab_job() {
+	echo "$1 $(($2 + 60)) ${settings:+env $settings }$lab -t $2 ${*:3} -o $lab_out/$1"
+}
+
+# scenario_job NAME SECONDS HOST/GUEST ARGUMENT...: the same for a pair of series.
 scenario_job() {
-	local job=$1-${3/\//-} seconds=$2 host=${3%/*} kernel=$top/build/guest-${3#*/}/bzImage settings=
-	job=${job%-"$default_series-$default_series"}
-	[ "${3#*/}" != deb ] || kernel=$top/build/packaged/vmlinuz
-	[[ $host != 7.* ]] || settings="HOST_ROOT=$top/build/root7 "
-	shift 3
-	echo "$job $((seconds + 60)) env ${settings}GUEST_KERNEL=$kernel $lab -t $seconds -k $host $* -o $lab_out/$job"
+	local job=$1-${3/\//-} host=${3%/*} settings=GUEST_KERNEL=$top/build/guest-${3#*/}/bzImage
+	[ "${3#*/}" != deb ] || settings=GUEST_KERNEL=$top/build/packaged/vmlinuz
+	[[ $host != 7.* ]] || settings="HOST_ROOT=$top/build/root7 $settings"
+	lab_job "${job%-"$default_series-$default_series"}" "$2" -k "$host" "${@:4}"
 }
 
 # chosen_jobs [NAME...]: those named, else all, of what list_jobs prints: name, timeout in seconds, command.
