@@ -1,12 +1,12 @@
 # shellcheck shell=sh
 # Shared by the tests of the guest series; read with `.` from a test script.
-# V selects the series; 6.1 unless told otherwise.
+# V selects the series; the one that is meant where none is named, unless told otherwise.
 
 # shellcheck disable=SC2034 # used by the tests
 {
-	V=${V:-6.1}
 	top=$(cd "$(dirname "$0")/../.." && pwd)
 	tools=$top/guest-patches/tools
+	V=${V:-$("$tools/default-series")}
 	# Not the tree that people edit: the tests check out what they like.
 	dir=$top/build/guest-$V/test
 	linux=$dir/linux

@@ -18,15 +18,16 @@ change() {
 	! cmp -s "$1/before" "$file"
 }
 
-# build_module DIR: kvm-intel.ko of that source for the kernel of build/root, to stdout, by way of dkms's build.
+# build_module DIR: kvm-intel.ko of that source, to stdout, by way of dkms's build, for the kernel that the lab boots where none
+# is named.
 build_module() {
 	# shellcheck disable=SC2016 # for the shell in the root
 	"$top/tests/setup/in-root" -s "$top/build/root" sh -euc '
-		kernel=$(basename /lib/modules/6.1.*-cloud-amd64)
+		kernel=$(basename "/lib/modules/$2".*-cloud-amd64)
 		cd /tmp
 		cp -r "/mnt/$1/host-dkms" "/mnt/$1/abi" .
 		host-dkms/build "$kernel" "/lib/modules/$kernel/build" >&2
-		cat host-dkms/tree/arch/x86/kvm/kvm-intel.ko' sh "${1#"$top/"}"
+		cat host-dkms/tree/arch/x86/kvm/kvm-intel.ko' sh "${1#"$top/"}" "$("$top/guest-patches/tools/default-series")"
 }
 
 # why_not_built LOG: the line of the build's log that says it.
