@@ -5,7 +5,7 @@ V := $(shell guest-patches/tools/default-series)
 FLAVOUR := virt
 
 help:
-	@echo "To try it, on Debian 12 (README.md says what you need; * is for root, as in \"sudo make demo\"):"
+	@echo "To try it, on Debian 12 or 13 (README.md says what you need; * is for root, as in \"sudo make demo\"):"
 	@echo "  make demo          * measures stock KVM against ours: a table, and the page build/demo.html; 10 minutes"
 	@echo
 	@echo "To use it (docs/install.md says what to do with the packages):"
