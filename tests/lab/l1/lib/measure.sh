@@ -176,6 +176,7 @@ exits() {
 	exits)
 		grep -q '^reason:' "$RUN"/counted || not_ok "$work exits" "the histogram is empty"
 		metric cr_exits_per_op "$(gained "reason:$(cr_reasons)")" "$ops"
+		metric irqs_per_op "$(gained irq_injections)" "$ops"
 		# Not KVM's statistic: it counts the pages of a flush call, too.
 		case $MACHINE in
 		vmx) metric invlpg_exits "$(gained reason:14)" "$ops" ;;
