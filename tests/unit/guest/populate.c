@@ -19,7 +19,7 @@ static unsigned long max_pfn = NR_PAGES - 10, max_possible_pfn;
 static long answer = -1;	/* the host's, or -1: as many as were asked for */
 static unsigned int asked[NR_PAGES], calls, ranges, most, wrong;
 static bool refill;		/* of the list that is a CPU's own */
-static bool was_new;		/* what that has told the allocator */
+static bool gained;		/* what that has told the allocator */
 
 #define zone_end_pfn(z)		((z)->end)
 #define page_zone(page)		(&zone)
@@ -141,7 +141,7 @@ static void take(unsigned int order, unsigned int nr, const unsigned int *pfn)
 		head.prev = entry;
 	}
 	refill = true;
-	was_new = __kvmpv_take_pages(&head, order);
+	gained = __kvmpv_take_pages(&head, order);
 	refill = false;
 }
 
@@ -177,15 +177,15 @@ int main(void)
 		pfn[i] = 700 + i;
 	take(0, 63, pfn);
 	judge("a refill: one call for all its chunks", calls == 1 && total() == 128);
-	judge("the allocator learns that it was new", was_new);
+	judge("the allocator learns that the host did something", gained);
 	take(0, 63, pfn);
-	judge("and that it was not", calls == 1 && !was_new);
+	judge("and that it was not", calls == 1 && !gained);
 	for (i = 0; i < 63; i++)
 		pfn[i] = 3900 - 50 * i;
 	take(0, 63, pfn);
-	judge("two for more, and no third", calls == 3 && most == 512 && total() == 128 + 1024 && was_new);
+	judge("two for more, and no third", calls == 3 && most == 512 && total() == 128 + 1024 && gained);
 	take(0, 63, pfn);
-	judge("what did not fit is not asked for later: it may be gone by then", calls == 3 && !was_new);
+	judge("what did not fit is not asked for later: it may be gone by then", calls == 3 && !gained);
 
 	forget_all();
 	pfn[0] = 1024;
@@ -198,7 +198,7 @@ int main(void)
 	__kvmpv_take_page(&pages[1024], 0);
 	take(0, 2, pfn);
 	unit_nmi = false;
-	judge("in an NMI: nothing", !calls && !was_new);
+	judge("in an NMI: nothing", !calls && !gained);
 	__kvmpv_take_page(&pages[200], 0);
 	judge("below 1 MiB: nothing", !calls);
 	take(0, 2, pfn);
@@ -225,7 +225,7 @@ int main(void)
 	__kvmpv_take_page(&pages[1024], 0);
 	pfn[0] = 2048;
 	take(0, 1, pfn);
-	judge("a host that refuses is left alone", calls == 1 && !was_new && kvmpv_populate_counters.populate_refused == 1);
+	judge("a host that refuses is left alone", calls == 1 && !gained && kvmpv_populate_counters.populate_refused == 1);
 	jiffies += KVMPV_RETRY;
 	answer = -1;
 	__kvmpv_take_page(&pages[1024], 0);
@@ -237,6 +237,15 @@ int main(void)
 	__kvmpv_take_page(&pages[3000], 0);
 	__kvmpv_take_page(&pages[3000], 0);
 	judge("nor if it has done nothing", calls == 4);
+	pfn[0] = 2560;
+	take(0, 1, pfn);
+	judge("the allocator learns that it has done nothing for a refill", calls == 5 && !gained);
+	answer = -KVMPV_ENOSYS;
+	pfn[0] = 2688;
+	take(0, 1, pfn);
+	judge("or refused one", calls == 6 && !gained);
+	answer = 0;
+	jiffies += KVMPV_RETRY;
 
 	/* As where the host has huge pages: 1, 2, 3, 4, 5, 7, 11, then each fourth: 15 to 55. */
 	forget_all();

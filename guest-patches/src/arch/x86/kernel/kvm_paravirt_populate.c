@@ -70,6 +70,7 @@ struct kvmpv_wish {
 	unsigned int nr;
 	unsigned int pages;
 	unsigned int calls;	/* have been made */
+	bool done;		/* the host has done something for one of them */
 };
 
 /* A bit for each chunk of the memory that there can be: it has been asked for. */
@@ -181,6 +182,7 @@ static void kvmpv_ask(struct kvmpv_wish *wish)
 		wish->calls = KVMPV_CALLS_MAX;
 		return;
 	}
+	wish->done = wish->done || done;
 	kvmpv_asked_for(done);
 	this_cpu_inc(kvmpv_populate_counters.populate);
 	this_cpu_add(kvmpv_populate_counters.populate_pages, done);
@@ -247,11 +249,12 @@ void __kvmpv_take_page(struct page *page, unsigned int order)
  * longer nothing is freed. If all of these were asked for, the host would have memory for
  * pages that lie in the list of a CPU and that nobody has ever used; in a large guest they
  * are more than two calls can name, so that the rest would be an exit each. So the caller
- * begins anew with the smallest number where memory is new. Where it is not, larger numbers
- * spare it the zone's lock.
+ * begins anew with the smallest number when the host has got memory for a refill. Where
+ * there was nothing to do, larger numbers spare it the zone's lock. (The first refill of
+ * new memory after many of old memory may still be a large one.)
  *
  * Context: as __kvmpv_take_page(); nobody else takes pages off the list.
- * Return: true if the host had not been asked for all of them before.
+ * Return: true if the host did something for at least one of them.
  */
 bool __kvmpv_take_pages(struct list_head *list, unsigned int order)
 {
@@ -272,7 +275,7 @@ bool __kvmpv_take_pages(struct list_head *list, unsigned int order)
 		kvmpv_add_page(&wish, page, order);
 	kvmpv_ask(&wish);
 	local_irq_restore(flags);
-	return true;
+	return wish.done;
 }
 
 /**
