@@ -63,7 +63,7 @@ static inline u64 kvmpv_lam_bits(u64 pgd) { return 0; }
 
 /* Neither guest_memfd nor memory that is the guest's alone. */
 #define KVMPV_MEM_GUEST_MEMFD		0
-#define kvmpv_has_private_mem(kvm)	false
+static inline bool kvmpv_has_private_mem(struct kvm *kvm) { return false; }
 
 /*
  * kvm-amd traces an exit in svm_handle_exit(). One that is done in the fastpath
