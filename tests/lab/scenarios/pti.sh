@@ -9,7 +9,7 @@ WORKS="syscall:50000,pipe:1000"
 
 # cr_exits CONFIG SYSCALL PIPE: a system call of an unchanged kernel reads CR3 and writes it on the way in and on the way
 # out: 4. A pipe: two calls a switch, and the switch: 9. Without the reads: 2 and 5. An interrupt takes as many as a system
-# call, unless it comes in the kernel; since 7.x a timer ends the time slice of each task, ten times as often as the clock ticks.
+# call, unless it comes in the kernel; since 7.x a timer ends the time slice of each task, which is several times the number of ticks.
 cr_exits() {
 	for work in syscall pipe; do
 		most=$2
