@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2034,SC2016 # lib.sh reads GUEST_*, run CLOCK and MEGABYTES; the guest expands what is quoted
 # populate=, for hosts with EPT or NPT: what the pages around a fault are mapped of, and what is left alone, by a VMM
-# whose guest touches pages at its word (../populate/README.md); then a Linux guest in QEMU boots and writes to 96 MB.
+# whose guest touches pages at its word (../populate/README.md); then a Linux guest in QEMU boots and writes to memory.
 # TESTS: of that VMM. CONFIGS: of the Linux guest; the first is what the others are compared with; in "asked" it is the guest
 # that asks for memory, and nothing else is mapped ahead. "huge", "64-huge", "asked-huge" are stock, 64 and asked on a host that backs
 # guests by huge pages: as many must be mapped. MOVES: how a guest that verifies its memory moves from one QEMU to
-# another. Each may be empty; lists are of blanks or commas.
+# another. Each may be empty; lists are of blanks or commas. GUEST_MEM: of the Linux guest. TOUCH: what it writes to. Both are in MB.
 CLOCK="instructions"
 MEGABYTES="1024"
 TESTS="parameter touch present read read_first given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup bounds far races"
 CONFIGS="stock off present 64 asked"
 MOVES="precopy postcopy"
+GUEST_MEM="320"
+TOUCH="96"
 CGROUP=/run/cgroup
 HUGE=/sys/kernel/mm/transparent_hugepage/enabled
-GUEST_MEM=320
 pass=insns
 
 vm_tests() {
@@ -61,8 +62,8 @@ linux_guest() {
 	check "$config: guest is up" guest_expect q 'G: ready' 120
 	record boot
 	counters >"$RUN"/before
-	# The buffer is the program's, 96 MB that the kernel has not touched.
-	check "$config: it writes to 96 MB" guest_sh q 120 'dd if=/dev/zero of=/dev/null bs=96M count=1 2>/dev/null'
+	# The buffer is the program's, memory that the kernel has not touched.
+	check "$config: it writes to $TOUCH MB" guest_sh q 120 "dd if=/dev/zero of=/dev/null bs=${TOUCH}M count=1 2>/dev/null"
 	record touch
 	case $config in
 	asked*)
