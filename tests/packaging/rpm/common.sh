@@ -16,6 +16,9 @@ ours=/lib/modules/$kernel/updates/dkms
 rpm_() { rpm --root "$ROOT" --dbpath /var/lib/rpm "$@" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }; }
 in_root() { chroot "$ROOT" "$@"; }
 
+# Debian 13's dkms adds what it has moved away.
+dkms_status() { in_root dkms status kvm-paravirt | sed 's/ (Original modules exist)$//' | sort; }
+
 # said PATTERN: rpm's last command, with the scriptlets', has such a line.
 said() { grep -qE -- "$1" "$work/said" || { tail -n 5 "$work/said"; return 1; }; }
 
