@@ -38,7 +38,7 @@ GUEST_QEMU=$ROM
 # What needs CR3 targets is Intel's alone.
 case $MACHINE in
 vmx)
-	groups="calls register owners rom load table race window life loop flush flushed shootdown release"
+	groups="calls register owners rom load table aliased race window life loop flush flushed shootdown release"
 	counters="publishes switches restarts"
 	refusals="EBUSY EROFS ERANGE"
 	;;
@@ -70,7 +70,7 @@ check "well-behaved guest powers off" guest_wait good 60
 
 # A CPU without PCIDs: other values in the list, other rules for the tag bit.
 if [ "$MACHINE" = vmx ] && hostile_guest nopcid; then
-	for g in table window life flushed; do
+	for g in table aliased window life flushed; do
 		hostile $g
 	done
 	hostile_dies

@@ -155,6 +155,7 @@ void hostile_owners(void);
 void hostile_rom(void);
 void hostile_load(void);
 void hostile_table(void);
+void hostile_aliased(void);
 void hostile_race(void);
 void hostile_window(void);
 void hostile_life(void);

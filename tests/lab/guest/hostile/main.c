@@ -31,6 +31,7 @@ static const struct hostile_group {
 	{ "rom", hostile_rom },
 	{ "load", hostile_load },
 	{ "table", hostile_table },
+	{ "aliased", hostile_aliased },
 	{ "race", hostile_race },
 	{ "window", hostile_window },
 	{ "life", hostile_life },

@@ -392,6 +392,96 @@ void hostile_table(void)
 	free_page((unsigned long)pgd);
 }
 
+/* --- one page table under two CR3s, beside a long row of loads from the stash */
+
+#define ROW_TABLES	12
+#define ROW_ROUNDS	64
+/* PCIDs from here on are not Linux's, and have not the tag bit. */
+#define ROW_PCID	0x40
+
+static void *row_pgds[ROW_TABLES + 1];
+
+static u64 row_cr3(unsigned int i)
+{
+	return __pa(row_pgds[i]) | (pcide() ? ROW_PCID + i : 0);
+}
+
+/* An exit: never the host's value. */
+static void row_load(u64 cr3)
+{
+	hostile_mov_cr3(cr3 | (pcide() ? 1ull << 63 : 0));
+}
+
+/* The next in the ring that is neither in the table nor the current one. */
+static unsigned int row_next(unsigned int i, u64 current_one)
+{
+	do
+		i = (i + 1) % ROW_TABLES;
+	while (hostile_find(table(), row_cr3(i)) || row_cr3(i) == current_one);
+	return i;
+}
+
+/*
+ * The one that is listed is left by a load from the stash, so that the host must not list it
+ * any longer. What is loaded is a root that the host keeps already, under the same CR3: it
+ * was stashed under the other one.
+ */
+static void aliased(void)
+{
+	struct kvmpv_table *t = table();
+	u64 cr3 = hostile_cr3(), one = row_cr3(ROW_TABLES), other, listed, at = 0;
+	unsigned int round, n, i = 0, hits = 0, bad = 0;
+	struct hostile_run run;
+
+	other = pcide() ? one + 1 : one | X86_CR3_PWT;
+	for (n = 0; n <= ROW_TABLES; n++)
+		hostile_copy_pgd(row_pgds[n]);
+	hostile_case("register", 0, hostile_register());
+	/* What is given up twice is stashed. */
+	for (n = 0; n < 3 * ROW_TABLES; n++)
+		row_load(row_cr3(n % ROW_TABLES));
+	for (round = 0; round < ROW_ROUNDS; round++) {
+		row_load(other);
+		row_load(one);
+		for (n = 0; n < 12 + round % 8; n++) {
+			i = row_next(i, at);
+			at = row_cr3(i);
+			row_load(at);
+		}
+		listed = 0;
+		for (n = 0; n < ROW_TABLES && !listed; n++)
+			if (row_cr3(n) != at && hostile_find(t, row_cr3(n)))
+				listed = row_cr3(n);
+		if (!listed || hostile_lookup(t, listed, &run) != 1)
+			continue;
+		hits++;
+		row_load(other);
+		if (hostile_lookup(t, listed, &run) == 1)
+			bad += hostile_cr3() != listed;
+		else
+			bad += hostile_cr3() != other;
+	}
+	row_load(cr3);
+	hostile_case("aliased-listed", 1, hits > ROW_ROUNDS / 2);
+	hostile_case("aliased-cr3", 0, bad);
+}
+
+void hostile_aliased(void)
+{
+	unsigned int i;
+	bool all = true;
+
+	for (i = 0; i < ARRAY_SIZE(row_pgds); i++) {
+		row_pgds[i] = (void *)get_zeroed_page(GFP_KERNEL);
+		all &= !!row_pgds[i];
+	}
+	if (all)
+		hostile_on(0, aliased);
+	hostile_on(0, hostile_unregister);
+	for (i = 0; i < ARRAY_SIZE(row_pgds); i++)
+		free_page((unsigned long)row_pgds[i]);
+}
+
 /* --- another vCPU forges entries meanwhile */
 
 #define ROUNDS	300
