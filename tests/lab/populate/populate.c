@@ -418,20 +418,26 @@ static void test_touch(void)
 /* The VMM has every second page. */
 static void test_present(void)
 {
-	uint8_t *mem = anonymous(PAGES);
-	struct vm vm;
+	unsigned int try = 0;
+	struct vm vm = {};
+	uint8_t *mem;
 	long n, allocated;
 
 	populate("present");
-	vm = new_vm(mem, PAGES, 0);
-	warm_up(&vm);
-	vmm_writes(mem, PAGES, 2);
-	allocated = count("allocated");
-	n = faults();
-	guest_touches(&vm, WRITE, 0, PAGES / 2, 2);
-	n = faults() - n;
-	/* A block each, of 32 pages; but one ends where another task is to run. */
-	check(n <= (long)PAGES / 2 / 20, "present: what the VMM has takes few faults", "%ld for %lu", n, PAGES / 2);
+	/* A block is ended when another task is to run, which costs a fault. Not each time. */
+	do {
+		if (try)
+			end_vm(&vm);
+		mem = anonymous(PAGES);
+		vm = new_vm(mem, PAGES, 0);
+		warm_up(&vm);
+		vmm_writes(mem, PAGES, 2);
+		allocated = count("allocated");
+		n = faults();
+		guest_touches(&vm, WRITE, 0, PAGES / 2, 2);
+		n = faults() - n;
+	} while (n > (long)PAGES / 2 / 30 && ++try < 3);
+	check(n <= (long)PAGES / 2 / 30, "present: what the VMM has takes few faults", "%ld for %lu", n, PAGES / 2);
 	check(resident(mem, PAGES) == PAGES / 2 && count("allocated") == allocated,
 	      "present: nothing is allocated", "%lu pages of %lu", resident(mem, PAGES), PAGES / 2);
 	end_vm(&vm);
