@@ -31,27 +31,15 @@ make_root7() {
 
 # The lines of tests/scenarios without the names of the keys: name, seconds, pairs of series or "-", arguments of lab/run.
 scenarios() {
-	awk '{ sub(/#.*/, "") }
-	NF {
-		seconds = wrong = ""
-		pairs = "-"
-		for (i = 2; i <= NF && $i !~ /^-/; i++) {
-			if ($i ~ /^seconds=[0-9]+$/)
-				seconds = substr($i, 9)
-			else if ($i ~ /^pairs=./)
-				pairs = substr($i, 7)
-			else
-				wrong = $i
-		}
-		if (seconds == "" || wrong != "" || i > NF) {
-			print "tests/scenarios: line " NR ": NAME seconds=N [pairs=HOST/GUEST,...] ARGUMENT..." >"/dev/stderr"
-			exit 1
-		}
-		line = $1 " " seconds " " pairs
-		for (; i <= NF; i++)
-			line = line " " $i
-		print line
-	}' "$top/tests/scenarios"
+	local line number=0
+	while read -r line; do
+		number=$((number + 1))
+		line=${line%%#*}
+		[ -n "$line" ] || continue
+		[[ $line =~ ^([^ ]+)\ +seconds=([0-9]+)(\ +pairs=([^ ]+))?\ +(-.*)$ ]] ||
+			{ echo "tests/scenarios: line $number: NAME seconds=N [pairs=HOST/GUEST,...] ARGUMENT..." >&2; exit 1; }
+		echo "${BASH_REMATCH[1]} ${BASH_REMATCH[2]} ${BASH_REMATCH[4]:--} ${BASH_REMATCH[5]}"
+	done <"$top/tests/scenarios"
 }
 
 # The oldest series that this Debian has.
