@@ -18,7 +18,10 @@
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
 
-/* State of a registered vCPU. Its own thread's, but for the two gpas. */
+/*
+ * State of a registered vCPU. Only the vCPU's own thread writes it; others read the two
+ * gpas, and debugfs the counters, under the VM's lock.
+ */
 struct kvmpv_vcpu {
 	gpa_t state_gpa, table_gpa;
 	u64 features;		/* as accepted */
@@ -34,7 +37,7 @@ struct kvmpv_vcpu {
 	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
 	unsigned int misses;	/* MOVs of listed values that exited, in a row */
 	u64 loaded;		/* vmcs01.GUEST_CR3 as last loaded or seen */
-	u64 kept;		/* kvmpv_sum_roots() of prev_roots[], if @settled */
+	u64 kept;		/* kvmpv_sum_roots() of prev_roots[]; valid if @settled */
 	struct kvmpv_place left; /* when KVM_RUN last returned */
 	bool settled;		/* see kvmpv_is_unchanged() */
 	bool listed;		/* CR3_TARGET_COUNT is not 0 */
@@ -43,26 +46,26 @@ struct kvmpv_vcpu {
 	bool hold;		/* publish nothing until the next real CR3 load */
 	bool fault_in;		/* the table's page was not there */
 	bool restarted;		/* RIP was set back at this exit */
-	bool dead;		/* to be unregistered where that can be done */
-	bool proven;		/* GUEST_CR3 was seen to keep the tag: may be listed */
+	bool dead;		/* to be unregistered as soon as that is possible */
+	bool proven;		/* the CPU keeps the tag bit: roots may be listed */
 
 	u64 publishes, restarts, told_publishes, told_restarts;
 	u64 switches;
 	u64 load_cr3[2];	/* [true]: of a root that was cached */
 };
 
-/* Per VM: what blocks must not be allocated, see paravirt_populate.c. */
+/* Per VM: where no block of memory may be allocated, see paravirt_populate.c. */
 struct kvmpv_populate {
 	struct mmu_notifier mn;	/* of the VMM's memory, if @watched */
-	struct xarray given_back; /* by PMD_SIZE of it, bits of kvmpv_granules() */
-	unsigned long nr_given_back; /* entries of it, under its lock */
+	struct xarray given_back; /* kvmpv_granules() by address / PMD_SIZE */
+	unsigned long nr_given_back; /* number of entries, under the array's lock */
 	struct kvm *kvm;
-	unsigned int epoch;	/* in which the VM was created, 0: none */
+	unsigned int epoch;	/* kvmpv_populate_epoch at its creation; 0: blocks were off */
 	atomic_t seq;		/* how often something was given back */
 	unsigned int in_vain;	/* looks around a fault that found nothing, in a row */
 	unsigned int skip;	/* faults around which nobody looks */
 	bool watched;
-	bool lost;		/* something was not taken down: nothing is allocated */
+	bool lost;		/* something was not recorded: nothing is allocated */
 };
 
 /* Per VM. */
@@ -71,17 +74,17 @@ struct kvmpv_vm {
 	struct mutex lock;
 	bool flushes;		/* a vCPU has called FLUSH_VCPUS */
 	atomic_t stashed;	/* references in stashes of all vCPUs */
-	struct list_head node;	/* in what debugfs shows, or empty */
-	struct kvm *kvm;	/* if it is */
+	struct list_head node;	/* in the list that debugfs shows, or empty */
+	struct kvm *kvm;	/* set while @node is in that list */
 	struct kvmpv_populate populate;
 };
 
 /* Per vCPU, registered or not. */
 struct kvmpv_flush_queue {
-	/* What other vCPUs want it to flush. Raw: taken with preemption off. */
+	/* Of what other vCPUs want it to flush. Raw, as it is taken with preemption off. */
 	raw_spinlock_t lock;
 	struct kvmpv_flushes todo;
-	/* How often it has called, from KVMPV_HC_FLUSH on. Its own thread's. */
+	/* How often it has made each call from KVMPV_HC_FLUSH on. Its own thread counts. */
 	u64 calls[KVMPV_HC_LAST - KVMPV_HC_FLUSH + 1];
 };
 
@@ -283,7 +286,8 @@ static inline void kvmpv_vm_init(struct kvmpv_vm *vm)
  * @vcpu: any vCPU
  *
  * Context: any. Only the vCPU's own thread writes what is there.
- * Return: a field of the vendor's structure; NULL in it: not registered.
+ * Return: the address of a field of the vendor's structure, which is NULL while the
+ * vCPU is not registered.
  */
 struct kvmpv_vcpu **kvmpv_vendor_vcpu(struct kvm_vcpu *vcpu);
 
@@ -397,7 +401,7 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu);
 void __kvmpv_enter(struct kvm_vcpu *vcpu);
 fastpath_t __kvmpv_fastpath(struct kvm_vcpu *vcpu);
 
-/* paravirt_vmx.c: those that SVM has not */
+/* paravirt_vmx.c: hooks that only VMX has */
 struct vcpu_vmx;
 bool __kvmpv_maps_host_mmio(struct vcpu_vmx *vmx);
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
@@ -405,7 +409,7 @@ unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 bool __kvmpv_exit(struct vcpu_vmx *vmx);
 bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand);
 
-/* svm.c, where it was static: who loads CR3 in the exit fastpath flushes there, too. */
+/* svm.c, where it is static without us: a load of CR3 in the exit fastpath calls it. */
 void svm_flush_tlb_asid(struct kvm_vcpu *vcpu);
 
 #endif /* __KVMPV_H */

@@ -57,7 +57,7 @@ const struct kvmpv_window *kvmpv_find_window(const struct kvmpv_windows *win,
  * @win: windows
  * @rip: linear address of the next instruction
  *
- * For who asks at each exit: kvmpv_find_window() has the answer if it is true.
+ * For callers who ask at each exit: if it is true, kvmpv_find_window() has the answer.
  *
  * Return: false if it is in none.
  */

@@ -174,7 +174,7 @@ static int kvmpv_call(struct kvm_vcpu *vcpu, u32 nr, u64 last)
 	return kvmpv_vendor_skip(vcpu, last);
 }
 
-/* Perhaps a number of ours: bits 31 to 16 are. */
+/* Bits 31 to 16 of the number are those of our calls, so it may be one. */
 static noinline int kvmpv_maybe_call(struct kvm_vcpu *vcpu)
 {
 	u64 last = is_64_bit_hypercall(vcpu) ? ~0ull : (u32)~0;

@@ -72,7 +72,7 @@ static inline bool kvmpv_has_private_mem(struct kvm *kvm) { return false; }
  */
 #define kvmpv_trace_fast_exit(vcpu)	trace_kvm_exit(vcpu, KVM_ISA_SVM)
 
-/* In the exit fastpath: nothing counts it, see the next. */
+/* For the exit fastpath, which kvmpv_pmu_counts() keeps clear of what would count it. */
 static inline void kvmpv_pmu_count_instruction(struct kvm_vcpu *vcpu) { }
 
 /**
@@ -218,7 +218,7 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 	vcpu->arch.last_retry_addr = 0;
 	vcpu->arch.last_retry_eip = 0;
 	kvm_rip_write(vcpu, rip);
-	/* What this leaves for userspace is of no access of the guest's. */
+	/* The exit reason that this may leave for userspace is of no access of the guest's. */
 	vcpu->run->exit_reason = reason;
 	return false;
 }

@@ -135,7 +135,7 @@ static void kvmpv_queue(struct kvm_vcpu *vcpu,
 	raw_spin_lock(&q->lock);
 	kvmpv_flushes_queue(&q->todo, desc);
 	raw_spin_unlock(&q->lock);
-	/* Has __kvmpv_flush_queued() called. Pairs with the entry's checks. */
+	/* It makes the vCPU call __kvmpv_flush_queued(), and pairs with the entry's checks. */
 	kvm_make_request(KVM_REQ_LOAD_MMU_PGD, vcpu);
 }
 

@@ -109,7 +109,7 @@ static u64 kvmpv_any_mapped(u64 spte, int level, u64 va, unsigned int *looks)
 	return va;
 }
 
-/* The kernel's half has few entries at the top; a guest with more gets these. */
+/* The kernel's half has few entries at the top. If it has more, only so many are filled. */
 #define KVMPV_KERNEL_ENTRIES	8
 /*
  * Entries of tables below the top that are read in search of them. A guest can
@@ -144,7 +144,7 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	 */
 	if (vcpu->kvm->dirty_ring_size)
 		return;
-	/* Roots that KVM keeps: their pages stay, whatever becomes of them. */
+	/* Both roots are such as KVM keeps: their pages stay, whatever becomes of the guest's. */
 	if (!kvmpv_may_prefault(vcpu) || is_guest_mode(vcpu) ||
 	    level < PT64_ROOT_4LEVEL || mmu->root_role.direct ||
 	    !VALID_PAGE(last->hpa) || !VALID_PAGE(mmu->root.hpa))
@@ -211,7 +211,7 @@ int kvmpv_hc_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	gpa_t page;
 	int r = kvmpv_check_release(gpa, nr);
 
-	/* A copy to the stack, as long as the guest says: also while the CPU speculates. */
+	/* The guest says how much is copied to the stack: bounded also while the CPU speculates. */
 	nr = array_index_nospec(nr, KVMPV_RELEASE_MAX + 1);
 	if (!r)
 		r = kvmpv_read_buffer(vcpu, gpa, va, nr * sizeof(*va));

@@ -29,28 +29,29 @@
 
 /*
  * Values of kvmpv_populate_mode besides the size of a block in pages, which is 2 or
- * more. A block of one page is what KVM maps anyway: only what guests ask for.
+ * more. A block of one page is what KVM maps anyway, so 1 stands for memory that only
+ * guests ask for.
  */
 #define KVMPV_POPULATE_OFF	0
 #define KVMPV_POPULATE_ASKED	1
 #define KVMPV_POPULATE_PRESENT	(KVMPV_TABLE_PAGES + 1)
-/* Around a fault, with "present". */
+/* So many pages around a fault are looked at with "present". */
 #define KVMPV_PRESENT_PAGES	64
-/* After so many looks in vain only one fault of 2^n is followed. */
+/* After n looks in a row that found nothing, one fault of 2^n is followed; n ends here. */
 #define KVMPV_IN_VAIN_MAX	5
 /* What one page table maps, and so the largest block. */
 #define KVMPV_TABLE_PAGES	PTRS_PER_PTE
-/* More regions of PMD_SIZE than this, of all slots, are not taken down one by one at a time. */
+/* So many regions of PMD_SIZE, of all slots together, are recorded at most by one notification. */
 #define KVMPV_GIVEN_BACK_AT_ONCE	4096
 /*
- * Nor are more in all: each may need a node of 576 bytes of its own, which stays when
- * the slot goes. The regions of 512 GiB, of smaller VMs as many as they have.
+ * So many are recorded at most for a VM, as each may need a node of 576 bytes, which
+ * stays when the slot goes: the regions of 512 GiB. A smaller VM has as many as its memory.
  */
 #define KVMPV_GIVEN_BACK_MAX	BIT(18)
 #define KVMPV_GIVEN_BACK_MIN	64
-/* So many pages are allocated before it is looked again whether memory is short. */
+/* So many pages are allocated before kvmpv_has_room() is asked again. */
 #define KVMPV_ROOM_PAGES	64
-/* Of more memory slots than this the pages are not added up each time. */
+/* If there are more memory slots, their pages are not added up. */
 #define KVMPV_ROOM_SLOTS	64
 
 DEFINE_STATIC_KEY_FALSE(kvmpv_populates);
@@ -63,7 +64,7 @@ static bool kvmpv_is_block(unsigned int mode)
 	return mode > KVMPV_POPULATE_ASKED && mode != KVMPV_POPULATE_PRESENT;
 }
 
-/* Of the time since which the parameter has been a block; see kvmpv_watch(). */
+/* Counts how often the parameter was set to something else than a block; see kvmpv_watch(). */
 static unsigned int kvmpv_populate_epoch = 1;
 
 static int kvmpv_populate_set(const char *val, const struct kernel_param *kp)
@@ -109,11 +110,11 @@ MODULE_PARM_DESC(populate,
 /*
  * What was given back. A balloon or free page reporting has the VMM take pages away
  * from the guest, and the page tables then look as if they had never been there.
- * So a notifier takes down where pages were taken away, in granules of 64 KiB, and
- * no block is allocated there again. What is taken down too much costs faults.
+ * So a notifier records where pages were taken away, in granules of 64 KiB, and
+ * no block is allocated there again. To record too much costs faults, and nothing else.
  */
 
-/* From now on nothing is allocated, so what was taken down is of no use any more. */
+/* From now on nothing is allocated, so what was recorded is of no use any more. */
 static void kvmpv_lose_track(struct kvmpv_populate *p)
 {
 	xa_lock(&p->given_back);
@@ -122,7 +123,7 @@ static void kvmpv_lose_track(struct kvmpv_populate *p)
 	xa_destroy(&p->given_back);
 }
 
-/* How many regions may be taken down for a VM. */
+/* How many regions may be recorded for a VM. */
 static unsigned long kvmpv_given_back_max(const struct kvm *kvm)
 {
 	unsigned long regions = READ_ONCE(kvm->nr_memslot_pages) / PTRS_PER_PTE;
@@ -131,8 +132,8 @@ static unsigned long kvmpv_given_back_max(const struct kvm *kvm)
 }
 
 /*
- * Takes down one region of PMD_SIZE, or a part of it.
- * Return: false if it cannot be taken down.
+ * Records one region of PMD_SIZE, or a part of it.
+ * Return: false if it cannot be recorded.
  */
 static bool kvmpv_mark_region(struct kvmpv_populate *p, unsigned long start,
 			      unsigned long end)
@@ -151,7 +152,7 @@ static bool kvmpv_mark_region(struct kvmpv_populate *p, unsigned long start,
 		good = true;
 	else if (!entry && p->nr_given_back >= kvmpv_given_back_max(p->kvm))
 		good = false;
-	/* Reclaim comes here, too: nothing that could start it, or takes its reserves. */
+	/* Reclaim comes here as well, so this must neither start it nor take its reserves. */
 	else if (xa_is_err(__xa_store(&p->given_back, start >> PMD_SHIFT,
 				      xa_mk_value(old | bits),
 				      GFP_NOWAIT | __GFP_NOMEMALLOC |
@@ -164,9 +165,9 @@ static bool kvmpv_mark_region(struct kvmpv_populate *p, unsigned long start,
 }
 
 /*
- * The same memory may be in many slots, so @left is of all of them: who calls
- * munmap() holds mmap_lock meanwhile.
- * Return: false if not all of it was taken down.
+ * The same memory may be in many slots. So @left is for all of them together, as
+ * whoever calls munmap() holds mmap_lock meanwhile.
+ * Return: false if not all of it was recorded.
  */
 static bool kvmpv_mark_given_back(struct kvmpv_populate *p, unsigned long start,
 				  unsigned long end, unsigned int *left)
@@ -193,10 +194,10 @@ static bool kvmpv_was_given_back(struct kvmpv_populate *p, unsigned long start,
 }
 
 /*
- * Before the pages go. Only of memory slots: the VMM's other memory is no concern.
- * Not what a vCPU itself does, in KVM_RUN: it breaks COW and collapses nothing, but
- * takes nothing away. Unless it reclaims memory: since Linux 6.12 the split of a huge
- * page puts the zero page in place of what has nothing but zeros in it.
+ * Called before pages go. Only pages of memory slots matter, not the VMM's other memory.
+ * What a vCPU does itself in KVM_RUN does not matter: it breaks COW, which takes nothing
+ * away. Unless it reclaims memory: since Linux 6.12 the split of a huge page puts the
+ * zero page in place of each page that has nothing but zeros in it.
  */
 static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
 					const struct mmu_notifier_range *range)
@@ -223,7 +224,7 @@ static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
 	     node = interval_tree_iter_next(node, range->start, range->end - 1)) {
 		slot = container_of(node, struct kvm_memory_slot,
 				    hva_node[slots->node_idx]);
-		/* While it is switched off nothing is taken down: then it is not known any more. */
+		/* While blocks are switched off nothing is recorded, so track is lost. */
 		good = kvmpv_is_block(READ_ONCE(kvmpv_populate_mode)) &&
 		       kvmpv_mark_given_back(p,
 					     max(range->start, slot->userspace_addr),
@@ -232,7 +233,7 @@ static int kvmpv_invalidate_range_start(struct mmu_notifier *mn,
 					     &left);
 		if (!good)
 			kvmpv_lose_track(p);
-		/* Who has looked for the mark too early, and is about to allocate, stops. */
+		/* A vCPU that has looked too early, and is about to allocate, stops for this. */
 		smp_mb__before_atomic();
 		atomic_inc(&p->seq);
 		if (mmu_notifier_range_blockable(range))
@@ -256,9 +257,9 @@ void kvmpv_populate_init_vm(struct kvmpv_populate *p)
 {
 	unsigned int epoch = READ_ONCE(kvmpv_populate_epoch);
 
-	/* Charged to the VMM, as far as it is the VMM that takes memory away. */
+	/* The array is charged to the VMM as far as the VMM takes the memory away itself. */
 	xa_init_flags(&p->given_back, XA_FLAGS_ACCOUNT);
-	/* If it is switched off and on meanwhile, the epoch is an old one. */
+	/* If blocks are switched off and on meanwhile, @epoch is an old one. */
 	smp_rmb();
 	if (kvmpv_is_block(READ_ONCE(kvmpv_populate_mode)))
 		p->epoch = epoch;
@@ -293,17 +294,17 @@ static bool kvmpv_watch(struct kvm_vcpu *vcpu)
 		return true;
 	if (READ_ONCE(p->epoch) != READ_ONCE(kvmpv_populate_epoch))
 		return false;
-	/* Registering waits for the lock of the address space: one vCPU does so. */
+	/* Registering waits for mmap_lock, so one vCPU does it, and the others go on. */
 	if (!mutex_trylock(&vm->lock))
 		return false;
 	if (!p->watched && p->epoch) {
 		p->kvm = vcpu->kvm;
 		p->mn.ops = &kvmpv_populate_notifier;
-		/* No memory, or a signal: at another fault it would be too late. */
+		/* Without memory, or with a signal: at a later fault it would be too late. */
 		if (mmu_notifier_register(&p->mn, current->mm))
 			WRITE_ONCE(p->epoch, 0);
 		else
-			/* After what the notifier uses; for those who do not take the lock. */
+			/* After all that the notifier uses, for those who do not take the lock. */
 			smp_store_release(&p->watched, true);
 	}
 	mutex_unlock(&vm->lock);
@@ -351,10 +352,10 @@ static bool kvmpv_counter_has_room(struct page_counter *counter,
 }
 
 /*
- * Pages of the guest that are in memory, at most: what KVM maps. Among it are the zero
- * page and pages of KSM or of a private file, which are no memory of the guest's own, and
- * a nested guest, or SMM, has pages mapped twice. So no more than the VMM has in memory
- * that is not a file's.
+ * An upper bound of the guest's pages that are in memory: what KVM maps. Among that are
+ * the zero page and pages of KSM or of a private file, which are no memory of the guest's
+ * own, and pages that are mapped twice, for a nested guest or SMM. Hence it is no more than
+ * what the VMM has in memory that belongs to no file.
  */
 static unsigned long kvmpv_in_memory(struct kvm *kvm)
 {
@@ -402,7 +403,7 @@ static bool kvmpv_has_room(struct kvm *kvm, struct vm_area_struct *vma)
 	bool room;
 
 	need -= min(need, kvmpv_in_memory(kvm));
-	/* Each CPU may have charged so many pages that it does not use. */
+	/* Each CPU may hold so many pages that are charged or allocated, but not used. */
 	need += (atomic_read(&kvm->online_vcpus) + num_online_cpus()) *
 		KVMPV_TABLE_PAGES;
 	if (kvmpv_free_pages(vma) < need)
@@ -424,7 +425,7 @@ static bool kvmpv_has_to_stop(void)
 
 /*
  * A guest that asks may do so with interrupts off, and then has one to take as soon as
- * it can. Its own timer's is no request yet, nor is one that APICv delivers.
+ * it can. An interrupt of its own timer is not seen here, nor is one that APICv delivers.
  */
 static bool kvmpv_is_interrupted(struct kvm_vcpu *vcpu, bool asked)
 {
@@ -581,7 +582,7 @@ static void kvmpv_look(struct mm_struct *mm, struct kvmpv_block *b)
  * file), or is someone else's to provide (userfaultfd). Where KVM maps the zero page,
  * KVM's own notifier unmaps it before the new page takes its place.
  * Context: mmap_lock held for reading.
- * Return: is anything there that was not, so that a look has to be repeated?
+ * Return: true if anything was allocated, so that the look has to be repeated.
  */
 static bool kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 			   struct kvmpv_block *b, bool asked)
@@ -595,7 +596,7 @@ static bool kvmpv_allocate(struct kvm_vcpu *vcpu, struct vm_area_struct *vma,
 	    bitmap_empty(b->none, b->n))
 		return false;
 	if (!asked) {
-		/* Pairs with the barrier of who marks, and then counts. */
+		/* Pairs with the barrier in kvmpv_invalidate_range_start(). */
 		smp_rmb();
 		if (kvmpv_was_given_back(p, hva, min(hva + b->n * PAGE_SIZE,
 						     (hva | ~PMD_MASK) + 1)) ||
@@ -674,7 +675,7 @@ static int kvmpv_map(struct kvm_vcpu *vcpu, const struct kvmpv_block *b,
 	if (fault.slot != b->slot)
 		return RET_PF_RETRY;
 	r = vcpu->arch.mmu->page_fault(vcpu, &fault);
-	/* What a signal leaves for userspace is of no access of the guest's. */
+	/* A signal leaves an exit reason for userspace, which is of no access of the guest's. */
 	vcpu->run->exit_reason = reason;
 	vcpu->stat.signal_exits = signal_exits;
 	*huge = fault.goal_level > PG_LEVEL_4K;
@@ -702,9 +703,9 @@ static bool kvmpv_is_invalidated(struct kvm *kvm, unsigned long seq)
 }
 
 /*
- * Maps @b, or as much of it as is in the VMA of the page @at, to which @b is cut. If
- * there is no VMA for @at, or none of which pages may be mapped, @b is cut to what is
- * as far as that goes.
+ * Maps @b, or as much of it as is in the VMA of the page @at, to which @b is cut. If @at
+ * is in no VMA, or in one of which no pages may be mapped, nothing is mapped, and @b is cut
+ * to the part of which that is true.
  * Return: how many pages were mapped.
  */
 static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
@@ -718,7 +719,7 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	bool plain, huge;
 	int r;
 
-	/* Nobody waits for whoever changes the address space. */
+	/* A fault does not wait for whoever is changing the address space. */
 	if (!mmap_read_trylock(mm))
 		return 0;
 	vma = find_vma(mm, hva);
@@ -745,7 +746,7 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 	seq = kvmpv_invalidate_seq(vcpu->kvm);
 	kvmpv_look(mm, b);
 	if (allocate) {
-		/* Where KVM maps the zero page, it goes when another takes its place. */
+		/* KVM unmaps the zero page when a page of its own takes its place. */
 		bitmap_and(b->zero, b->zero, b->none, b->n);
 		bitmap_or(b->unmapped, b->unmapped, b->zero, b->n);
 		bitmap_and(b->none, b->none, b->unmapped, b->n);
@@ -758,7 +759,7 @@ static unsigned int kvmpv_populate_block(struct kvm_vcpu *vcpu,
 
 	bitmap_and(b->at_hand, b->at_hand, b->unmapped, b->n);
 	for_each_set_bit(i, b->at_hand, b->n) {
-		/* What was there may have gone: it must not come back, nor be waited for. */
+		/* What was taken away since the look must not come back, nor be waited for. */
 		if (kvmpv_has_to_stop() || kvmpv_is_interrupted(vcpu, asked) ||
 		    kvmpv_is_invalidated(vcpu->kvm, seq))
 			break;
@@ -851,7 +852,7 @@ static noinline void kvmpv_populate_around(struct kvm_vcpu *vcpu, gfn_t gfn,
 	    !kvmpv_has_more(&b, allocate))
 		return;
 	kvmpv_count(KVMPV_STAT_POPULATE_FAULTS);
-	/* Who waits for the CPU already has it first. */
+	/* A task that waits for this CPU already is first. */
 	cond_resched();
 	n = kvmpv_populate_block(vcpu, &b, gfn, allocate, false);
 	if (!allocate)
@@ -887,7 +888,7 @@ static void kvmpv_follow(struct kvm_vcpu *vcpu, gfn_t gfn, bool write)
 int __kvmpv_page_fault(struct kvm_vcpu *vcpu, gpa_t gpa, u64 error_code,
 		       void *insn, int insn_len)
 {
-	/* A fault of a nested guest may end in its hypervisor; @gpa is none of that one's. */
+	/* A nested guest's fault may end in its hypervisor, to which @gpa means nothing. */
 	bool nested = is_guest_mode(vcpu);
 	int r = kvm_mmu_page_fault(vcpu, gpa, error_code, insn, insn_len);
 
@@ -966,11 +967,11 @@ int kvmpv_populate_range(struct kvm_vcpu *vcpu, gfn_t start, u64 npages)
 			continue;
 		b.start = start;
 		b.n = next - start;
-		/* It may have been asked for before, for the page next to it. */
+		/* Nothing is left if the pages were asked for before, with their neighbours. */
 		if (!kvmpv_find_unmapped(vcpu, &b) || !kvmpv_has_more(&b, true))
 			continue;
 		mapped += kvmpv_populate_block(vcpu, &b, start, true, true);
-		/* What is beyond its VMA is in another one, perhaps. */
+		/* What is beyond this VMA may be in another one. */
 		next = start + b.n;
 	}
 	return r ?: mapped;

@@ -41,7 +41,7 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
 	return 0;
 }
 
-/* How often a range is looked at, each time from its beginning, at most. */
+/* A range is gone through so often at most, each time from its beginning. */
 #define KVMPV_POPULATE_TRIES	8
 
 /**
@@ -68,7 +68,7 @@ int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	if (is_smm(vcpu))
 		return -KVMPV_EAGAIN;
 	r = kvmpv_check_populate(gpa, nr);
-	/* A copy to the stack, as long as the guest says: also while the CPU speculates. */
+	/* The guest says how much is copied to the stack: bounded also while the CPU speculates. */
 	nr = array_index_nospec(nr, KVMPV_POPULATE_RANGES + 1);
 	if (!r)
 		r = kvmpv_read_buffer(vcpu, gpa, range, nr * sizeof(*range));

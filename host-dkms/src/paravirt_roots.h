@@ -40,7 +40,7 @@ struct kvmpv_list {
 struct kvmpv_stash {
 	u64 gfn[KVMPV_STASH];
 	u64 hpa[KVMPV_STASH];	/* referenced; KVMPV_NO_ROOT: only remembered */
-	/* Places by gfn % KVMPV_STASH_HASH, and each that follows; KVMPV_STASH: no more. */
+	/* The first place of each gfn % KVMPV_STASH_HASH, and what follows each; or KVMPV_STASH. */
 	u8 first[KVMPV_STASH_HASH];
 	u8 after[KVMPV_STASH];
 	unsigned int next;	/* which is forgotten next */
@@ -83,7 +83,7 @@ struct kvmpv_place {
  * @b: the same
  * @c: the same
  *
- * For who knows that since the last time roots have gone, but none has come. Each
+ * For callers who know that since the last time roots have gone, but none has come. Each
  * that goes makes the sum smaller, by its address and 1: by less than 2^53, so no
  * number of them brings it back. That one page is two of the roots does not matter.
  *

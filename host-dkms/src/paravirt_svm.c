@@ -74,7 +74,7 @@ int kvmpv_vendor_skip(struct kvm_vcpu *vcpu, u64 last)
 	return r;
 }
 
-/* What it comes back to when its nested guest exits, if one runs. */
+/* While a nested guest runs, the CR3 to which the guest comes back when that one exits. */
 u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
 {
 	return is_guest_mode(vcpu) ? to_svm(vcpu)->vmcb01.ptr->save.cr3 :

@@ -95,7 +95,7 @@ static void *kvmpv_vcpus_next(struct seq_file *m, void *v, loff_t *pos)
 	return seq_list_next(v, &kvmpv_vms, pos);
 }
 
-/* Before anything is copied to userspace. */
+/* Called before anything is copied to userspace: no reader keeps the lock. */
 static void kvmpv_vcpus_stop(struct seq_file *m, void *v)
 {
 	mutex_unlock(&kvmpv_vms_lock);

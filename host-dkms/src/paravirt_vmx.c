@@ -91,7 +91,7 @@ int kvmpv_vendor_skip(struct kvm_vcpu *vcpu, u64 last)
 	return kvm_skip_emulated_instruction(vcpu);
 }
 
-/* What it comes back to when its nested guest exits, if one runs. */
+/* While a nested guest runs, the CR3 to which the guest comes back when that one exits. */
 u64 kvmpv_vendor_cr3(struct kvm_vcpu *vcpu)
 {
 	return is_guest_mode(vcpu) ? get_vmcs12(vcpu)->host_cr3 :
@@ -189,9 +189,9 @@ static noinline void kvmpv_prove(struct vcpu_vmx *vmx)
 		return;
 	}
 	/*
-	 * Only what the bit alone explains is the CPU's: KVM writes GUEST_CR3 by
-	 * itself when userspace restores nested state, and that may fail halfway.
-	 * Then the next load of CR3 gives another chance.
+	 * A difference is the CPU's doing only if the missing bit alone explains it:
+	 * KVM itself writes GUEST_CR3 when userspace restores nested state, and that
+	 * may fail halfway. Then the next load of CR3 gives another chance.
 	 */
 	if (hw == (p->loaded & ~KVMPV_CR3_TAG) && !vmx->nested.vmxon)
 		kvmpv_found(p->found, KVMPV_TARGETS_NO_TAG);
@@ -253,7 +253,7 @@ static noinline void kvmpv_handle_switch(struct vcpu_vmx *vmx, u64 hw)
 	trace_kvmpv_switch(vcpu->vcpu_id, mmu->root.pgd);
 }
 
-/* kvm_rip_read() where it was not read before: vmx_cache_reg() without the way there. */
+/* kvm_rip_read() without the calls that lead to vmx_cache_reg(). */
 static __always_inline unsigned long kvmpv_rip(struct kvm_vcpu *vcpu)
 {
 	if (!kvm_register_is_available(vcpu, VCPU_REG_RIP)) {
@@ -275,8 +275,8 @@ static noinline void kvmpv_leave_window(struct vcpu_vmx *vmx)
 }
 
 /*
- * May the guest not run on listed roots now? The emulator's MOV to CR3 does not
- * pass __kvmpv_mov_to_cr3().
+ * Must the guest not run on listed roots now? Not while KVM emulates, for one: the
+ * emulator's MOV to CR3 does not pass __kvmpv_mov_to_cr3().
  */
 static bool kvmpv_is_barred(struct vcpu_vmx *vmx)
 {
@@ -354,7 +354,7 @@ static struct kvmpv_entry __user *kvmpv_table(struct kvm_vcpu *vcpu,
 	return (struct kvmpv_entry __user *)ghc->hva;
 }
 
-/* Page faults are disabled. */
+/* The caller has disabled page faults. */
 static __always_inline bool kvmpv_put_entry(struct kvmpv_entry __user *to,
 					    struct kvmpv_entry entry)
 {
@@ -371,8 +371,8 @@ failed:
 }
 
 /*
- * @nr entries from @first on, as the list is. Neither sleeps nor faults pages in.
- * The page is marked dirty.
+ * Writes @nr entries of the guest's table, from @first on, as the list has them, and marks
+ * the page dirty. It neither sleeps nor faults pages in.
  */
 static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 			      unsigned int first, unsigned int nr)
@@ -387,7 +387,7 @@ static bool kvmpv_write_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 	pagefault_enable();
 	if (failed)
 		return false;
-	/* It would look at this itself, after a call. */
+	/* mark_page_dirty_in_slot() would look at this itself, but it is a call. */
 	if (kvm_slot_dirty_track_enabled(p->table.memslot))
 		mark_page_dirty_in_slot(vcpu->kvm, p->table.memslot,
 					gpa_to_gfn(p->table.gpa));
@@ -611,8 +611,8 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 }
 
 /*
- * kvmpv_publish() after kvmpv_stash_switch(): one root is another. Without the
- * wait for a page that an entry allows itself, and under SRCU for its memslot.
+ * As kvmpv_publish(), after kvmpv_stash_switch() has put one root in the place of another.
+ * It does not wait for the table's page, as an entry may, and takes SRCU for its memslot.
  */
 static void kvmpv_publish_switch(struct vcpu_vmx *vmx,
 				 const struct kvmpv_root *root,
@@ -664,7 +664,7 @@ static bool kvmpv_is_load(struct vcpu_vmx *vmx, u64 *cr3, bool *noflush)
 	return true;
 }
 
-/* What is the same with a table and without, when mmu->root has become another. */
+/* What is left to do when another root has become mmu->root, with a table or without. */
 static __always_inline void kvmpv_loaded(struct vcpu_vmx *vmx,
 					 const struct kvmpv_root *root,
 					 bool noflush)
@@ -677,9 +677,9 @@ static __always_inline void kvmpv_loaded(struct vcpu_vmx *vmx,
 }
 
 /*
- * kvm_skip_emulated_instruction() for an instruction of 64-bit code in which nothing
- * else is due, as at nearly all times; else that does it. If the instruction is
- * single-stepped, that is a request: the next check finds it.
+ * Does what kvm_skip_emulated_instruction() does for an instruction of 64-bit code after
+ * which nothing else is due, as is nearly always the case, and calls it in all others. A
+ * single step of the instruction becomes a request, which the next check finds.
  */
 static void kvmpv_skip_load(struct kvm_vcpu *vcpu)
 {
@@ -699,7 +699,7 @@ static void kvmpv_skip_load(struct kvm_vcpu *vcpu)
 	kvmpv_pmu_count_instruction(vcpu);
 }
 
-/* SRCU held: for the filter of the guest's PMU, which counts the instruction. */
+/* The guest's PMU counts the instruction, and its filter is read under SRCU. */
 static void kvmpv_fast_done(struct vcpu_vmx *vmx)
 {
 	if (vmx_get_exit_reason(&vmx->vcpu).basic == EXIT_REASON_VMCALL)
@@ -769,12 +769,12 @@ static bool kvmpv_fastpath_untabled(struct vcpu_vmx *vmx)
 	return true;
 }
 
-/* Exits in which there is more to do, by bits. */
+/* Bits of the exit reasons after which there is more to do. */
 #define KVMPV_EXITS_OF_INTEREST	(BIT_ULL(EXIT_REASON_VMCALL) |		\
 				 BIT_ULL(EXIT_REASON_CR_ACCESS) |	\
 				 BIT_ULL(EXIT_REASON_INVPCID))
 
-/* Apart, so that other exits need no stack frame. */
+/* A function of its own, so that other exits need no stack frame. */
 static noinline bool kvmpv_exit_of_interest(struct vcpu_vmx *vmx)
 {
 	switch (vmx_get_exit_reason(&vmx->vcpu).basic) {
@@ -791,7 +791,7 @@ static noinline bool kvmpv_exit_of_interest(struct vcpu_vmx *vmx)
 	}
 }
 
-/* What __kvmpv_exit() says of any state of the registration. */
+/* __kvmpv_exit() for a registration in whatever state. */
 static noinline bool kvmpv_exit_unsettled(struct vcpu_vmx *vmx)
 {
 	struct kvmpv_vcpu *p = vmx->kvmpv;
@@ -844,7 +844,7 @@ bool __kvmpv_exit(struct vcpu_vmx *vmx)
 	if (hw != p->loaded)
 		kvmpv_handle_switch(vmx, hw);
 
-	/* By the number modulo 64: it is looked at again. */
+	/* The shift is by the number modulo 64, so the reason is looked at again there. */
 	if (likely(!(KVMPV_EXITS_OF_INTEREST >>
 		     (vmx_get_exit_reason(&vmx->vcpu).basic & 63) & 1)))
 		return false;
