@@ -43,7 +43,7 @@ static bool same(const struct kvmpv_root *a, const struct kvmpv_root *b)
 	return a->pgd == b->pgd && a->hpa == b->hpa && a->hw == b->hw;
 }
 
-/* A small universe, so that roots meet again. */
+/* The values are few, so that equal roots are frequent. */
 static struct kvmpv_root next_root(void)
 {
 	unsigned int a = next(), b = next();
@@ -75,7 +75,7 @@ static void roots_and_list(struct kvmpv_list *list)
 	i = next();
 	loaded = i < 0xe0 ? cand[0].hw : cand[i % nr].hw ^ (i & 1);
 
-	/* Valid ones, each hardware value once. */
+	/* Valid roots, each hardware value once. */
 	for (i = 0; i < nr; i++) {
 		bool twice = false;
 
@@ -122,7 +122,7 @@ static void roots_and_list(struct kvmpv_list *list)
 		require(memcmp(list, &old, sizeof(old)) == 0);
 	require(!kvmpv_list_update(list, out, n));
 
-	/* Every hardware value of the universe, and their neighbours. */
+	/* Every hardware value that there can be, and its neighbours. */
 	for (hw = 0; hw < 8 << 13; hw += hw % 8 == 7 ? (1 << 13) - 7 : 1) {
 		const struct kvmpv_root *r = kvmpv_list_find(list, hw | TAG);
 
@@ -187,14 +187,14 @@ static void replace(struct kvmpv_list *list)
 		require(ret == -1);
 	} else {
 		require(ret >= 0 && ret < NR);
-		/* One page can be there with several PCIDs, and none of them is the one. */
+		/* One page can be there with several PCIDs, so the hardware value does not matter. */
 		require(old.slot[ret].pgd == gone.pgd && old.slot[ret].hpa == gone.hpa);
 		old.slot[ret] = new;
 	}
 	require(memcmp(list, &old, sizeof(old)) == 0);
 }
 
-/* Page table @k of 16, four of each hash. */
+/* The gfn of page table @k, one of 16, of which four have the same hash each. */
 static u64 stash_gfn(unsigned int k)
 {
 	return k / 4 + k % 4 * KVMPV_STASH_HASH;
@@ -315,7 +315,7 @@ static void state(void)
 	targets = at < 0xe0 ? 0 : at & 2 ? -5 : -6;
 	while (pokes--) {
 		at = next() | next() << 8;
-		/* most of the time where something is */
+		/* mostly at offsets where the page has fields */
 		at = at & 0x8000 ? at % 4096 : at % 160;
 		u.byte[at] ^= next();
 	}
@@ -437,7 +437,7 @@ static u64 next_stride(void)
 	unsigned int a = next();
 	u64 stride = strides[a % 3];
 
-	/* with another bit, or any */
+	/* a stride with another bit set, or any number */
 	return a < 0xe0 ? stride : a < 0xf0 ? stride | 1ull << next() % 64 : next_edge();
 }
 
@@ -475,7 +475,7 @@ static void checks_of_flushes(void)
 	require(kvmpv_check_flush_gpa(gpa) == (inside && gpa + 543 > gpa ? 0 : -22));
 }
 
-/* The addresses that were asked for are flushed, or all are; 64 of them, 4 ranges, suffice not to. */
+/* What was asked for is flushed, or everything is, but not for up to 64 addresses in up to 4 ranges. */
 static void flushes(void)
 {
 	struct kvmpv_flushes todo;
@@ -549,7 +549,7 @@ static void other_calls(void)
 	for (i = 0; i < nr; i++) {
 		range[i].gpa = next() & 3 ? next() * 4096ull : next_edge();
 		range[i].pages = next() & 7 ? next() % 24 : next_edge();
-		/* 128 bits: nothing is lost. */
+		/* In 128 bits nothing overflows. */
 		if (!wrong && range[i].gpa % 4096)
 			wrong = -22;
 		if (!wrong && (!range[i].pages ||

@@ -248,7 +248,7 @@ static void replace_leaves_the_rest_to_update(void)
 	struct kvmpv_list list, before;
 	unsigned int used, i, n;
 
-	/* A free slot: what is to be seen there hangs on the others. */
+	/* With a free slot the list is refused: what the CPU's list has there depends on the others. */
 	for (used = 0; used < (1u << NR) - 1; used++) {
 		list = list_of(1, 2, 3, 4, 0);
 		for (i = n = 0; i < NR; i++)
@@ -261,7 +261,7 @@ static void replace_leaves_the_rest_to_update(void)
 	}
 	list = list_of(1, 2, 3, 4, 0);
 	memcpy(&before, &list, sizeof(list));
-	/* the hardware value of each that is there, by another CR3 */
+	/* another CR3 with the hardware value of a root that is there */
 	for (i = 1; i <= NR; i++) {
 		new.hw = root(i).hw;
 		check_eq(kvmpv_list_replace(&list, &gone, &new), -1);
@@ -330,13 +330,13 @@ static void stash_starts_empty(void)
 	check_eq(kvmpv_stash_index(&stash, 0), -1);
 	check_eq(kvmpv_stash_index(&stash, 1), -1);
 	check(stash.next < KVMPV_STASH && stash.hand < KVMPV_STASH);
-	/* 0 would stay 0 */
+	/* if it were 0, it would stay 0 */
 	check(stash.random);
 }
 
 /*
- * Three of one hash are at places 20 to 22, but for the one of number @gone; then they all
- * are. False if not: what is assigned next may be looked for in vain for ever.
+ * Three page tables of one hash have places 20 to 22. Without the one of number @gone the others must be found; it is
+ * then assigned again, and all must be. Returns false if not: a chain is broken, and a search might never end.
  */
 static bool stash_has_all_but(struct kvmpv_stash *stash, unsigned int gone)
 {
@@ -474,12 +474,12 @@ static void stash_exchanges(void)
 	/* another root of the same page table */
 	check(kvmpv_stash_exchange(&stash, 7, 20, 0x21000));
 	check(stash.gfn[7] == 20 && stash.hpa[7] == 0x21000);
-	/* none for one, whatever its gfn was */
+	/* one is taken out and none put in, whatever the gfn was */
 	stash.hpa[3] = 0x30000;
 	check(kvmpv_stash_exchange(&stash, 3, 20, KVMPV_NO_ROOT));
 	check(stash.gfn[3] == 30 && stash.hpa[3] == KVMPV_NO_ROOT);
 	check(stash.gfn[7] == 20 && stash.hpa[7] == 0x21000);
-	/* a root of it is here: that reference would be lost */
+	/* the stash has a root of this page table, and the reference would be lost */
 	stash.hpa[3] = 0x30000;
 	memcpy(&before, &stash, sizeof(stash));
 	check(!kvmpv_stash_exchange(&stash, 3, 20, 0x21000));
@@ -603,7 +603,7 @@ static struct kvmpv_state good_state(void)
 	return st;
 }
 
-/* Also says which bytes are reserved, once more and from the specification. */
+/* Goes through every byte; which ones are reserved is said here once more, from the specification. */
 static void state_every_byte(void)
 {
 	struct kvmpv_state st = good_state();
@@ -946,7 +946,7 @@ static void range_strides(void)
 			 shift == 12 || shift == 21 || shift == 30 ? 0 : -KVMPV_EINVAL);
 	check_eq(kvmpv_check_range(0x1000, 1, 12 | 1ull << 32, LAST64), -KVMPV_EINVAL);
 	check_eq(kvmpv_check_range(0x1000, 1, ~0ull, LAST64), -KVMPV_EINVAL);
-	/* no range, and nothing of it is looked at */
+	/* without pages there is no range, and none of the arguments is looked at */
 	check_eq(kvmpv_check_range(~0ull, 0, ~0ull, LAST32), 0);
 }
 
@@ -1058,7 +1058,7 @@ static void page_ranges(void)
 	check_eq(page_range(0 - 4096ull, 2), -KVMPV_ERANGE);
 	check_eq(page_range(0 - 512 * 4096ull, 512), 0);
 	check_eq(page_range(0 - 511 * 4096ull, 512), -KVMPV_ERANGE);
-	/* as many that 4096 times as many is 0, or little */
+	/* so many pages that their size in bytes overflows to 0, or to little */
 	check_eq(page_range(0, 1ull << 52), -KVMPV_E2BIG);
 	check_eq(page_range(0x1000, 1ull << 52), -KVMPV_ERANGE);
 	check_eq(page_range(0x1000, ~0ull), -KVMPV_ERANGE);
@@ -1203,7 +1203,7 @@ static void flushes_ranges(void)
 	check(todo.all);
 }
 
-/* What is the current CR3's of the caller is everything's of another vCPU. */
+/* A flush of the caller's current CR3 is a flush of everything for other vCPUs. */
 static void flushes_of_others(void)
 {
 	struct kvmpv_flush_vcpus desc = { .va = 0x1000, .pages = 2, .stride_shift = 12 };
@@ -1230,7 +1230,7 @@ static void flushes_of_others(void)
 	check(todo.all);
 }
 
-/* Up to what the root has entries for, and up to MAXPHYADDR, whatever userspace says that is. */
+/* Pages must be where the root has entries, and below MAXPHYADDR, whatever userspace has set that to. */
 static void within(void)
 {
 	static const struct { int level, maxphyaddr, bits; } cases[] = {

@@ -58,7 +58,7 @@ int main(int argc, char **argv)
 				break;
 		_exit(0);
 	}
-	/* Not before: what is shared with the other process is copied when it is written. */
+	/* Written only after the fork, as pages that are shared with the other process are copied at the first write. */
 	memset(area, 1, BYTES);
 	before = referenced(area);
 	f = fopen("/proc/self/clear_refs", "w");

@@ -133,7 +133,7 @@ static void reads(void)
 	unsigned int nr;
 
 	area();
-	/* Each has the zero page. */
+	/* A read maps the zero page at each of them. */
 	for (nr = 0; nr < 4; nr++)
 		if (*page(nr))
 			fail("not zero", nr);
@@ -169,7 +169,7 @@ static void ends(void)
 		if (!mincore((void *)page(5), PAGE, there))
 			fail("mapped", 5);
 	}
-	/* One that begins within the group: the page below it is not its own. */
+	/* The VMA begins within the group, so that the page below is not its own. */
 	area();
 	if (mprotect((void *)page(1), 15 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC))
 		die("around: mprotect");
@@ -188,7 +188,7 @@ static void filled(void)
 	expect(0x2b, 0x4);
 }
 
-/* Whoever wants what he touches and no more */
+/* A process that wants the pages that it touches, and no more, gets no others. */
 static void only(void)
 {
 	struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
@@ -296,7 +296,7 @@ static void secrets(void)
 #define RACE_PAGES	256
 static pthread_barrier_t start;
 
-/* Each thread has words of its own in each page; who finds another value has lost a page. */
+/* Each thread has words of its own in each page. If it finds another value in one, a page was lost. */
 static void *racer(void *arg)
 {
 	unsigned int me = (uintptr_t)arg, i, nr;
@@ -348,7 +348,7 @@ static void *fills(void *arg)
 	return NULL;
 }
 
-/* Whoever watches it by userfaultfd hears of each page. */
+/* A process that watches memory by userfaultfd hears of each page. */
 static void watched(void)
 {
 	struct uffdio_api api = { .api = UFFD_API };

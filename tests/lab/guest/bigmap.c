@@ -18,7 +18,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Between the program and everything else. */
+/* An address between the program and all its other mappings. */
 #define PLACE		((void *)0x40000000)
 #define BYTES		8192UL
 #define TIMEOUT		30
@@ -58,7 +58,7 @@ static void run_on(int cpu)
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	/* With one CPU there is no second. */
+	/* If there is one CPU, both threads run on it. */
 	if (sched_setaffinity(0, sizeof(set), &set) && cpu == 0)
 		bad("sched_setaffinity");
 }

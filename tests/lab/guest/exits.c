@@ -19,7 +19,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-/* No number of anybody's. */
+/* The number of a hypercall that no hypervisor has. */
 #define NO_CALL 0x7fff
 
 static int to_child[2], to_parent[2];

@@ -25,7 +25,7 @@ static const struct work {
 	const char *name;
 	/* 0: where a mapping lies decides which page tables it shares, and so how often it exits. */
 	int randomize;
-	/* None: the child exits. */
+	/* Empty if the child is to exit at once. */
 	char *argv[4];
 } works[] = {
 	{ "fork", 0, { NULL } },

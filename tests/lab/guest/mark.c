@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
-/* Since boot: task switches, and for how many ns the CPUs were idle; 0 if the kernel does not tell. When that was. */
+/* Task switches since boot; for how many ns the CPUs were idle, 0 if the kernel does not tell; and when that was read. */
 struct counts {
 	unsigned long long switches, idle, tsc;
 };
@@ -15,7 +15,7 @@ struct counts {
 static uint64_t stamp;
 static struct counts before;
 
-/* The CPUs' idle times are told as of when each was last woken: this wakes them. */
+/* The kernel tells the idle time of a CPU as of its last wake-up, so this wakes each of them. */
 static void visit_cpus(void)
 {
 	cpu_set_t all;
@@ -61,13 +61,13 @@ static void mark(const char *when, const char *work)
 		return;
 	printf("G: mark %s %s\n", when, work);
 	fflush(stdout);
-	/* Characters still in the driver would be sent while the work runs. */
+	/* Characters that are still in the driver would be sent while the work runs. */
 	tcdrain(STDOUT_FILENO);
 	do {
 		if (read(STDIN_FILENO, &c, 1) != 1)
 			exit(1);
 	} while (c != '\n');
-	/* The controller, on the same CPU, goes back to sleep meanwhile. */
+	/* Meanwhile the controller, which runs on the same CPU, goes back to sleep. */
 	usleep(20000);
 }
 

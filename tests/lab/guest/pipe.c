@@ -66,7 +66,7 @@ static int start_task(int in, int first)
 		die("pipe: fork");
 	if (!child) {
 		close(next[0]);
-		/* Whoever holds what another reads from keeps it from ending. */
+		/* A task that kept the writing end of a pipe would keep the pipe's reader from ending. */
 		close(first);
 		hand_on(in, next[1]);
 	}

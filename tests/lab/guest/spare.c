@@ -73,7 +73,7 @@ static void verify(unsigned long at, unsigned long bytes, uint64_t seed)
 			fail("other contents", a);
 }
 
-/* Mapped anew it is zero. */
+/* What is mapped anew must be zero. */
 static void zero(unsigned long at, unsigned long bytes)
 {
 	unsigned long a;
@@ -99,7 +99,7 @@ static unsigned long huge_kb(void)
 	return kb;
 }
 
-/* A few pages in each of the tables, some of each table's first and last. */
+/* Writes to a few pages in each of the tables, among them some tables' first and last ones. */
 static void leave(void)
 {
 	int i;
@@ -157,7 +157,7 @@ static void huge(void)
 	verify(AREA + PAGE, TABLES * TABLE - 2 * PAGE, 1);
 }
 
-/* Frees the upper table, below which spare ones are. */
+/* Frees the upper table, under which there are spare ones. */
 static void unmap_one(void)
 {
 	unsigned long at = AREA + TABLE + 100 * PAGE;
@@ -170,7 +170,7 @@ static void unmap_one(void)
 	zero(AREA, 2 * PAGE);
 }
 
-/* The kernel moves whole tables, and huge pages, to where there is none. */
+/* mremap() moves whole tables, and huge pages, to where there is no table. */
 static void move(void)
 {
 	unsigned long from = AREA + 64 * TABLE;
@@ -187,7 +187,7 @@ static void move(void)
 	}
 }
 
-/* A page that grows over tables that are spare. */
+/* A mapping that grows over tables that are spare. */
 static void grow(void)
 {
 	unsigned long kb;
@@ -200,7 +200,7 @@ static void grow(void)
 		die("spare: madvise");
 	zero(AREA + PAGE, 3 * TABLE - PAGE);
 	fill(AREA, 3 * TABLE, 4);
-	/* More: khugepaged has made one of the first pages, too. */
+	/* There may be more, if khugepaged has made a huge page of the first pages, too. */
 	kb = huge_kb();
 	if (kb < 2 * TABLE / 1024)
 		fail("kilobytes of huge pages", kb);
@@ -215,9 +215,9 @@ static void forked(void)
 }
 
 /*
- * What a process writes after a fork the other must not see: neither through a
- * TLB, nor through shadow page tables, has the parent its old entries. So many
- * pieces of so many pages, with as many pages between them.
+ * After a fork neither process must see what the other writes: the parent must not use its old
+ * entries any more, neither from a TLB nor from shadow page tables. @pieces of @pages are written, with
+ * as many pages between two of them.
  */
 static void cow(unsigned long pieces, unsigned long pages)
 {
@@ -259,7 +259,7 @@ static void cow(unsigned long pieces, unsigned long pages)
 	unmap(AREA, pieces * step);
 }
 
-/* kvmpv_plant makes the mistake; the next process must not see it. */
+/* kvmpv_plant leaves an entry in a spare table, which the next process must not see. */
 #define PLANTED	(AREA + 20 * PAGE)
 
 static void plant(void)

@@ -31,7 +31,7 @@
 #define PAGE		4096UL
 #define HUGE_PAGE	(512 * PAGE)
 #define MB		(1UL << 20)
-/* The guest's own memory, with its code and page tables, and that which is tested. */
+/* The memory that holds the guest's code and page tables, and the memory that is tested. */
 #define OWN_SIZE	(2 * MB)
 #define OWN_CODE	0x10000
 #define OWN_TABLES	0x20000
@@ -142,7 +142,7 @@ static uint8_t *map(void *at, size_t size, int flags, int fd)
 	return mem;
 }
 
-/* Begins where a huge page does; in huge pages only who asks for them. */
+/* The memory begins where a huge page does, and is in huge pages only if a test asks for them. */
 static uint8_t *new_memory(size_t size, int flags, int fd)
 {
 	uint8_t *mem = map(NULL, size + HUGE_PAGE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1);
@@ -172,7 +172,7 @@ static void start_vcpu(struct vm *vm)
 	uint64_t *table = (uint64_t *)(vm->own + OWN_TABLES), i;
 	struct kvm_sregs s;
 
-	/* The first GiB one to one. */
+	/* The page tables map the first GiB one to one. */
 	table[0] = (OWN_TABLES + PAGE) | 3;
 	table[512] = (OWN_TABLES + 2 * PAGE) | 3;
 	for (i = 0; i < 512; i++)
@@ -240,7 +240,7 @@ static uint32_t guest_touches(struct vm *vm, enum touch how, unsigned long first
 	return vm->run->exit_reason;
 }
 
-/* It does so before anything is counted: its own pages are there afterwards. */
+/* Runs the guest before anything is counted, so that its own pages are mapped afterwards. */
 static void warm_up(struct vm *vm)
 {
 	guest_touches(vm, READ, (uint64_t)-(long)(TEST_GPA / PAGE), 1, 1);
@@ -330,8 +330,8 @@ static long smaps(const uint8_t *mem, const char *line)
 }
 
 /*
- * It writes to the page @first, and to the last ones of the block of 64 from there, until the block is in memory, since
- * one is ended when another task is to run.
+ * The guest writes to the page @first, and then to the last pages of the block of 64 that begins there, until @want pages
+ * are in memory: the host ends a block early when another task is to run.
  */
 static void write_to_block(struct vm *vm, unsigned long first, unsigned long want)
 {
@@ -406,7 +406,7 @@ static void test_touch(void)
 	for (i = 0; i < sizeof(forms) / sizeof(*forms); i++) {
 		n = faults_of_touch(forms[i].value, 0, "the guest has written to all pages");
 		snprintf(text, sizeof(text), "populate=%s: faults are 1/%ld of stock's or less", forms[i].value, forms[i].ratio);
-		/* A fault may be taken twice. */
+		/* The bound leaves room for faults that are taken twice. */
 		check(off * 50 >= n * forms[i].ratio * 49, text, "%ld of %ld", n, off);
 	}
 	n = faults_of_touch("64", 5 * PAGE, "the same where pages of guest and VMM are not aligned alike");
@@ -415,7 +415,7 @@ static void test_touch(void)
 	check(n == off, "present: new memory is as it was", "%ld of %ld", n, off);
 }
 
-/* The VMM has every second page. */
+/* The VMM has every second page in memory. */
 static void test_present(void)
 {
 	unsigned int try = 0;
@@ -424,7 +424,7 @@ static void test_present(void)
 	long n, allocated;
 
 	populate("present");
-	/* A block is ended when another task is to run, which costs a fault. Not each time. */
+	/* A block ends early when another task is to run, which costs a fault more. That does not happen each time. */
 	do {
 		if (try)
 			end_vm(&vm);
@@ -443,7 +443,7 @@ static void test_present(void)
 	end_vm(&vm);
 }
 
-/* A read of the guest's is no reason to allocate. */
+/* When the guest only reads, nothing is allocated. */
 static void test_read(void)
 {
 	uint8_t *mem = anonymous(PAGES);
@@ -467,14 +467,14 @@ static void arm_writes(uint8_t *mem)
 	};
 	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
 
-	/* Until the process ends. */
+	/* The file stays open until the process ends. */
 	if (fd < 0 || ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &reg))
 		die("userfaultfd for writes");
 }
 
 static void give_all_back(uint8_t *mem) { madvise(mem, PAGES * PAGE, MADV_DONTNEED); }
 
-/* What has only been read is the zero page. A write is followed there as in memory that is new, and not where it is not. */
+/* Where the guest has only read, the zero page is mapped. A write there has the same effect as in memory that is new. */
 static void test_read_first(void)
 {
 	static const struct {
@@ -498,7 +498,7 @@ static void test_read_first(void)
 		populate(cases[i].value);
 		mem = anonymous(PAGES);
 		vm = new_vm(mem, PAGES, cases[i].flags);
-		/* A write, so that it is known from now on what is given back. */
+		/* From the first write on the host records what is given back. */
 		guest_touches(&vm, WRITE, PAGES - 1, 1, 1);
 		if (cases[i].prepare)
 			cases[i].prepare(mem);
@@ -524,7 +524,7 @@ static void test_read_first(void)
 		wrong += mem[i * PAGE] != 0x55 || mem[i * PAGE + 1];
 	check(!wrong && smaps(mem, "Anonymous") == (long)PAGES, "all is read, then written to: the guest has written to all pages",
 	      "%lu pages wrong", wrong);
-	/* In place of the zero page a page takes two: by the first one the zero page is unmapped. */
+	/* To replace the zero page takes two faults, the first of which unmaps it. */
 	check(n <= 2 * (long)PAGES / 50, "in a 50th of the faults, or less", "%ld for %lu", n, PAGES);
 	end_vm(&vm);
 
@@ -589,7 +589,7 @@ static void test_given_back(void)
 	end_vm(&vm);
 }
 
-/* What VMs have given back before is not known. */
+/* Of VMs that are older than the parameter it is not known what they have given back. */
 static void test_late(void)
 {
 	uint8_t *mem = anonymous(PAGES);
@@ -606,7 +606,7 @@ static void test_late(void)
 	      "a VM that was there before: no block is allocated", "%lu pages", resident(mem, PAGES));
 	vmm_writes(mem, PAGES, 1);
 	mapped = count("mapped");
-	/* After a look in vain one fault is not followed. */
+	/* After a look that found nothing, the next fault is not followed. */
 	guest_touches(&vm, WRITE, 200, 4, 200);
 	check(count("mapped") > mapped, "but what is there is mapped", "%ld", count("mapped") - mapped);
 	end_vm(&vm);
@@ -623,7 +623,7 @@ static void test_late(void)
 	end_vm(&vm);
 }
 
-/* How many, and which: @bitmap has a bit for each of PAGES. */
+/* The number of dirty pages, and in @bitmap which of PAGES they are. */
 static unsigned long dirty_pages(struct vm *vm, uint8_t *bitmap)
 {
 	struct kvm_dirty_log log = { .slot = 1, .dirty_bitmap = bitmap };
@@ -657,7 +657,7 @@ static void test_dirty(void)
 		snprintf(text, sizeof(text), "%s: of a slot with dirty logging two pages are dirty", values[v]);
 		check(n == 2 && bitmap[0] == 1 << 5, text, "%lu", n);
 		check(resident(mem, PAGES) == PAGES / 2 + 1, "and nothing was allocated", "%lu pages", resident(mem, PAGES));
-		/* It is switched on for a slot whose pages were mapped ahead. */
+		/* The dirty log is switched on for a slot whose pages were mapped ahead. */
 		set_slot(&vm, 1, TEST_GPA, mem, PAGES * PAGE, 0);
 		guest_touches(&vm, WRITE, 0, 1, 1);
 		set_slot(&vm, 1, TEST_GPA, mem, PAGES * PAGE, KVM_MEM_LOG_DIRTY_PAGES);
@@ -668,7 +668,7 @@ static void test_dirty(void)
 		end_vm(&vm);
 	}
 
-	/* All is there and mapped, and KVM has taken the right to write away. */
+	/* All pages are in memory and mapped, but KVM has write-protected them. */
 	mem = anonymous(PAGES);
 	vm = new_vm(mem, PAGES, 0);
 	guest_touches(&vm, WRITE, 0, PAGES, 1);
@@ -735,7 +735,7 @@ static void test_userfaultfd(void)
 		snprintf(text, sizeof(text), "%s: of memory with userfaultfd is asked for what the guest touches", values[v]);
 		check(asked == 10 && resident(mem, PAGES) == 10, text, "%ld asked for, %lu pages", asked,
 		      resident(mem, PAGES));
-		/* Pages that have come already. */
+		/* Some of the pages have come already. */
 		if (ioctl(fd, UFFDIO_COPY, &copy))
 			die("UFFDIO_COPY");
 		mapped = count("mapped");
@@ -824,7 +824,7 @@ static void test_shared(void)
 	close(fd);
 }
 
-/* What nobody has looked at for a while is idle, and stays so. */
+/* A page that nobody has accessed for a while is idle, and must stay so when it is mapped ahead. */
 static void test_idle(void)
 {
 	static const char *const values[] = { "present", "64" };
@@ -875,7 +875,7 @@ static void test_huge(void)
 	check(n[0] == n[1] && n[0] <= 8, "and are mapped as such", "%ld faults, off %ld", n[1], n[0]);
 }
 
-/* Wants KSM's /sys files. */
+/* This needs the files of KSM in /sys. */
 static void test_ksm(void)
 {
 	uint8_t *mem = anonymous(PAGES);
@@ -926,7 +926,7 @@ static void test_ksm(void)
 	end_vm(&vm);
 }
 
-/* Wants a swap device. */
+/* This needs a swap device. */
 static void test_swap(void)
 {
 	static const char *const values[] = { "present", "64" };
@@ -939,7 +939,7 @@ static void test_swap(void)
 		populate(values[v]);
 		mem = anonymous(PAGES);
 		vmm_writes(mem, PAGES, 1);
-		/* Before there is a VM: else it would count as given back. */
+		/* The pages go before there is a VM: later they would count as given back. */
 		madvise(mem, PAGES * PAGE, MADV_PAGEOUT);
 		out = pages_with(mem, PAGES, 62);
 		vm = new_vm(mem, PAGES, 0);
@@ -952,7 +952,7 @@ static void test_swap(void)
 	}
 }
 
-/* In a child of its own: it may be killed. Wants CGROUP. @limit: memory.max or memory.high; 4 MiB are left. */
+/* Needs CGROUP, and runs in a child, since it may be killed. @limit is memory.max or memory.high, of which 4 MiB are left. */
 static void touch_at_limit(const char *limit, bool tight)
 {
 	unsigned long pages = 16 * 512;
@@ -966,7 +966,7 @@ static void touch_at_limit(const char *limit, bool tight)
 	set_file(path, "max");
 	mem = anonymous(pages);
 	vm = new_vm(mem, pages, 0);
-	/* As QEMU does for SMM. It is the same memory, and counts once. */
+	/* A second address space with the same memory, as QEMU makes for SMM: the memory must count once. */
 	if (!tight)
 		set_slot(&vm, 1 << 16 | 1, TEST_GPA, mem, pages * PAGE, 0);
 	warm_up(&vm);
@@ -976,7 +976,7 @@ static void touch_at_limit(const char *limit, bool tight)
 	guest_touches(&vm, WRITE, 0, 16, 512);
 	snprintf(text, sizeof(text), "4 MiB below %s: nothing is allocated ahead, which is counted", limit);
 	if (tight)
-		/* A fault at whose end another task is to run is not counted. */
+		/* A fault is not counted if another task is to run at its end. */
 		check(resident(mem, pages) == 16 && count("short") - out >= 12, text, "%lu pages, %ld times",
 		      resident(mem, pages), count("short") - out);
 	else
@@ -1080,7 +1080,7 @@ static void test_bounds(void)
 	for (i = 0; i < 20; i++)
 		set_slot(&vm, 2 + i, (1 + i) * 1024 * MB, far, 1024 * MB, 0);
 	madvise(far, 1024 * MB, MADV_DONTNEED);
-	/* With them the guest could have more memory than there is. */
+	/* With these slots the guest could have more memory than the machine has. */
 	for (i = 0; i < 20; i++)
 		set_slot(&vm, 2 + i, (1 + i) * 1024 * MB, far, 0, 0);
 	check_lost(&vm, "1 GiB is given back that is in 20 slots: no blocks any more");
@@ -1137,7 +1137,7 @@ static void test_races(void)
 		populate(values[i % 3]);
 		guest_touches(&vm, i & 1 ? READ : WRITE, 0, PAGES, 1);
 		if (i == 5) {
-			/* The slot goes and comes back. */
+			/* The slot is taken away, and comes back. */
 			set_slot(&vm, 1, TEST_GPA, mem, 0, 0);
 			set_slot(&vm, 1, TEST_GPA, mem, PAGES * PAGE, 0);
 		}

@@ -22,11 +22,11 @@
 #define GUARD_SIZE	(4 * PAGE)
 #define FIRST_SLOT	2	/* of struct vm */
 
-/* Of a pool; two, of which one is in the slots, the other full of CANARY. */
+/* The memory of a pool: two pieces, of which one is in the slots, and the other is full of CANARY. */
 struct backing {
 	u8 *mem[2];
 	u32 now;
-	bool fresh[POOL_PAGES];	/* not given back since it is in the slots: a block may bring it */
+	bool fresh[POOL_PAGES];	/* has not been given back while in a slot, so a block may allocate it */
 };
 
 static struct pool *pool_of(struct vcpu *v)
@@ -41,7 +41,7 @@ static u8 *page_of(struct backing *b, u32 page)
 
 static void wrong(struct vcpu *v, const char *text, u32 page, u64 value)
 {
-	/* What follows is of the same mistake. */
+	/* Only the first mistake is told, since others follow from it. */
 	if (v->vm->failed)
 		return;
 	printf("not ok - the VMM's look # seed %lu, vCPU %d, operation %lu: %s: page %u of its pool, %lx\n",
@@ -53,7 +53,7 @@ static u8 *map(u8 *at, size_t size)
 {
 	u8 *mem = mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (at ? MAP_FIXED : 0), -1, 0);
 
-	/* Then it is known to the page what there is. */
+	/* Without huge pages mincore() tells of each page whether it is there. */
 	if (mem == MAP_FAILED || madvise(mem, size, MADV_NOHUGEPAGE))
 		die("memory of a pool: %s", strerror(errno));
 	return mem;
@@ -110,13 +110,13 @@ static void set_state(struct vcpu *v, u32 which, u64 state)
 		set_slot(v->vm, slot, gpa, 0, mem, 0);
 	if (state != SLOT_ABSENT)
 		set_slot(v->vm, slot, gpa, n * PAGE, mem, flags[state]);
-	/* It is logged from now on. */
+	/* The log begins here, empty. */
 	if (state == SLOT_LOGGED)
 		memset(pool_of(v)->touched + first, 0, n);
 	pool_of(v)->state[which] = state;
 }
 
-/* No page is there from now on but what somebody asks for at this moment. */
+/* From now on no page may be in memory, unless another vCPU is just asking for it. */
 static void forget(struct vcpu *v, u32 first, u32 n)
 {
 	struct pool *pool = pool_of(v);
@@ -124,7 +124,7 @@ static void forget(struct vcpu *v, u32 first, u32 n)
 
 	memset(pool->value + first, 0, n * sizeof(pool->value[0]));
 	memset(pool->may + first, 0, n);
-	/* Who asks says so first, and marks then. */
+	/* Pairs with ask_other(), which first says that it asks, and then marks the pages. */
 	atomic_thread_fence(memory_order_seq_cst);
 	for (i = 0; i < v->vm->nr; i++)
 		if (vm_ctl(v->vm)->cpu[i].asks == (u64)v->id + 1)
@@ -141,7 +141,7 @@ static void give_back(struct vcpu *v, u32 first, u32 n, bool unmap)
 		map(page_of(b, first), n * PAGE);
 	else if (madvise(page_of(b, first), n * PAGE, MADV_DONTNEED))
 		die("MADV_DONTNEED: %s", strerror(errno));
-	/* What is in no slot is none of the guest's, and not remembered. */
+	/* The host remembers as given back only what was in a slot. */
 	for (i = first; i < first + n; i++)
 		b->fresh[i] = pool_of(v)->state[i >= POOL_SPLIT] == SLOT_ABSENT;
 }
@@ -174,7 +174,7 @@ static void look_at_log(struct vcpu *v, u32 which)
 	for (i = 0; i < n; i++) {
 		bool dirty = bits[i / 64] >> i % 64 & 1;
 
-		/* KVM may call dirty what the guest has read: it maps it writable. */
+		/* A page that was only read may be dirty, too, as KVM maps it writable. */
 		if (dirty && !touched[i])
 			wrong(v, "a page is dirty that the guest has not touched", first + i, dirty);
 		if (!dirty && (touched[i] & TOUCHED_WRITE))
@@ -208,7 +208,7 @@ static void look(struct vcpu *v)
 		wrong(v, "something wrote beside it", 0, 0);
 }
 
-/* From the guest, by PORT_POOL. What makes no sense is a fuzzer's, too. */
+/* Does what the guest orders by PORT_POOL. A fuzzer also orders what makes no sense. */
 void pool_order(struct vcpu *v, u64 order)
 {
 	u64 first = order >> 8 & 0xffffff, n = order >> 32;

@@ -37,7 +37,7 @@ void storm(struct cpu *c)
 
 	do_register(c);
 	move(c, 0);
-	/* An interrupt is taken anywhere, in windows, too; there is no source of any. */
+	/* With interrupts on, one could come anywhere, in windows, too. Nothing raises any here. */
 	asm volatile("sti");
 	while (!ctl->count || c->op < ctl->count) {
 		seed(c);
@@ -102,13 +102,14 @@ static void make_dirty(struct cpu *c)
 		}
 	}
 	c->space = 3;
-	/* What call() counts in: touched, so that no page fault is measured. */
+	/* Touches the page in which call() counts, so that its page fault is not measured. */
 	counters(c)->calls = counters(c)->calls;
 }
 
 /*
- * The most that a page table can cost KVM: 512 entries in use. All of one page: the list of who maps
- * it is long, but not as long that KVM would empty it (RMAP_RECYCLE_THRESHOLD).
+ * Makes page tables that cost KVM as much as any can: all of their 512 entries are in use, and those of one table map
+ * the same page. So KVM's list of what maps that page is long, but not so long that KVM would empty
+ * it (RMAP_RECYCLE_THRESHOLD).
  */
 static void make_full(struct cpu *c)
 {
@@ -232,7 +233,7 @@ void cost(struct cpu *c)
 	u64 *vas = (void *)(scratch + PAGE_SIZE), i, t, then;
 	u32 a, b, cx, d;
 
-	/* The others sleep: FLUSH_VCPUS has to look at them. Their start on the same CPU is not to be measured. */
+	/* The others sleep, so that FLUSH_VCPUS has to look at them. Wait for them to start, which is not to be measured. */
 	if (c->id) {
 		__atomic_fetch_add(&asleep, 1, __ATOMIC_SEQ_CST);
 		return;
@@ -290,7 +291,7 @@ void cost(struct cpu *c)
 		MEASURE_AFTER(make_synced, c, "writes to 64 page tables", write_tables());
 		MEASURE_AFTER(make_released, c, "writes to 64 released page tables",
 			      write_tables());
-		/* Once: from then on these roots are not new. */
+		/* Only the first time these roots are new. */
 		if (!c->op)
 			cost_void(c);
 		MEASURE(c, "UNREGISTER", call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0));
@@ -307,7 +308,7 @@ static void read_byte(const volatile u8 *p)
 	(void)*p;
 }
 
-/* To another address space, as a guest does that has nothing to flush. */
+/* Goes to another address space, as a guest does that has nothing to flush. */
 static void go(struct cpu *c, u64 space)
 {
 	u64 cr3 = space_cr3(c, space);
@@ -325,7 +326,7 @@ static void go(struct cpu *c, u64 space)
 		then = rdtsc();						\
 		what;							\
 		then = rdtsc() - then;					\
-		/* Not in the first round: KVM does not yet keep as many roots as later. */ \
+		/* The first round does not count: KVM keeps fewer roots then than later. */ \
 		if (c->op)						\
 			measured(name, then);				\
 	} while (0)
@@ -351,7 +352,7 @@ void prices(struct cpu *c)
 		PRICE(c, "an exit that does nothing (CPUID)", , cpuid(0, &a, &b, &cx, &d));
 		PRICE(c, "CR3 read", , read_cr3());
 		PRICE(c, "switch between two address spaces", (go(c, 1), go(c, 0)), go(c, 1));
-		/* To 1, as the page tables of 0 change below, which the switch to it pays. */
+		/* The measured switch is to 1, since one to 0 would pay for changes of its page tables below. */
 		for (i = 2; i < NR_SPACES; i++)
 			go(c, i);
 		PRICE(c, "switch among eight address spaces", , go(c, 1));

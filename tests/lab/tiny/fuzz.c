@@ -22,8 +22,8 @@
 #define WILD_PT		16
 
 /*
- * Forgeries of each vCPU's table: odd while one is made. A vCPU that is reset in
- * the middle of one has to count it, too.
+ * forged[] counts the forgeries of each vCPU's table, and is odd while one is made. forging[] says
+ * whose table a vCPU is forging, so that one that is reset meanwhile can count it afterwards.
  */
 static volatile u64 forged[MAX_VCPUS], forging[MAX_VCPUS];
 
@@ -127,7 +127,7 @@ static long wild_paging(struct cpu *c)
 	return 0;
 }
 
-/* Bits of control registers that do not take the ground away. */
+/* Changes bits of control registers without which the guest can still run. */
 static long wild_control(struct cpu *c)
 {
 	u64 cr0, cr4 = read_cr4(), efer = rdmsr(0xc0000080), bit;
@@ -183,7 +183,7 @@ static long wild_flush(struct cpu *c)
 
 /* --- hypercalls */
 
-/* Nothing sets RIP back in a window any more, and the table may be forged: not to be used. */
+/* From now on nothing sets RIP back in a window, and the table may be forged, so it must not be used. */
 static void unregister(struct cpu *c)
 {
 	long r = call(c, KVMPV_HC_UNREGISTER, 0, 0, 0, 0);
@@ -237,7 +237,7 @@ static void wild_load(struct cpu *c)
 		cr3 |= pick(c, 2) ? CR3_NOFLUSH : NO_CR3;
 		break;
 	case 3:
-		/* No root at all, but refused. */
+		/* With the tag bit it is no root at all, and has to be refused. */
 		cr3 = wild_number(c) | CR3_TAG;
 		break;
 	}
@@ -272,7 +272,7 @@ static void wild_call(struct cpu *c)
 		unregister(c);
 		return;
 	case KVMPV_HC_REGISTER:
-		/* A good page or none: the host writes to it. */
+		/* It names a good page or none, because the host writes to it. */
 		if (a0 < MEM_SIZE)
 			a0 = gpa(wild_page(c)) + (pick(c, 2) ? 0 : pick(c, 4096));
 		a1 = pick(c, 4) ? 4096 : a1;
@@ -305,8 +305,8 @@ static void wild_call(struct cpu *c)
 }
 
 /*
- * REGISTER with one thing wrong with it; what must be answered is from
- * abi/README.md. 0: nothing is.
+ * Makes one thing of a REGISTER wrong. Returns the error that abi/README.md has for it, or 0 if nothing
+ * is wrong after all.
  */
 static long spoil(struct cpu *c, struct kvmpv_state *st, u64 *where, u64 *size)
 {
@@ -404,7 +404,7 @@ static void spoiled_register(struct cpu *c)
 		return;
 	if (!r || r == -KVMPV_EEXIST) {
 		unregister(c);
-		/* The host has written its fields; they are not checked, the counters neither. */
+		/* The host has written its own fields and the counters, which it does not check. */
 	} else if (r != -KVMPV_EBUSY) {
 		fail(c, "REGISTER", 0, r);
 	}
@@ -412,13 +412,13 @@ static void spoiled_register(struct cpu *c)
 	r = call(c, KVMPV_HC_REGISTER, where, size, 0, 0);
 	if (r != want && r != -KVMPV_EBUSY)
 		fail(c, "REGISTER with one thing wrong", want, r);
-	/* Counts it, or finds it registered. */
+	/* Counts the registration, or finds that there is one. */
 	do_register(c);
 }
 
 /* --- the table and the windows */
 
-/* Another's table, too, which then may be anywhere in a window. */
+/* Also forges another vCPU's table, while that one may be anywhere in a window. */
 static void forge(struct cpu *c)
 {
 	u64 who = other(c), n = 1 + pick(c, 4), i, cr3;
@@ -449,7 +449,7 @@ static void forge(struct cpu *c)
 	counters(c)->forged++;
 }
 
-/* Where the CPU is, if the table may have lied; a registration anew mends it. */
+/* Finds out on which space the CPU is if the table may have lied; a new registration mends the table. */
 static void find_space(struct cpu *c)
 {
 	u64 n = forged[c->id];
@@ -457,7 +457,7 @@ static void find_space(struct cpu *c)
 	if (n == c->forged_seen)
 		return;
 	c->space = space_of(read_cr3());
-	/* Known from trip(). */
+	/* The page tables of trip() are no space: go to one. */
 	if ((read_cr3() & ~0xffful) == BOOT_PML4)
 		move(c, 0);
 	if (c->space == NR_SPACES)
@@ -479,13 +479,13 @@ static long wild_window(struct cpu *c)
 		    wild_number(c) | CR3_TAG;
 
 	counters(c)->wild++;
-	/* Else nothing would set RIP back, and the value would be loaded. */
+	/* Without a registration nothing would set RIP back, and the value would be loaded. */
 	do_register(c);
 	if (!c->cached)
 		return 0;
 	switch (pick(c, 4)) {
 	case 0:
-		/* Into one, past where the value was read: it is not listed. */
+		/* Jumps into a window, past the place where the value is read, with one that is not listed. */
 		asm volatile("mov %5, %%r11; mov %%rbx, %%r8; mov $2, %%r10d; call *%4"
 			     : "+a" (value), "+D" (a), "+S" (b), "+d" (loops)
 			     : "r" (where), "r" (value)
@@ -530,7 +530,7 @@ static void flush_others(struct cpu *c)
 		if (!(desc->vcpu_mask[0] >> i & 1))
 			continue;
 		for (s = 0; s < NR_SPACES; s++) {
-			/* A range is for all spaces only as INVLPG is for the current one. */
+			/* A flush of the current CR3 alone is of the caller's current space. */
 			if (!desc->scope && (i != c->id || s != c->space))
 				continue;
 			if (i == c->id && desc->scope == KVMPV_FLUSH_USER && s != c->space)
@@ -538,14 +538,14 @@ static void flush_others(struct cpu *c)
 			for (j = 0; j < NR_SLOTS; j++)
 				if (desc->scope || j == slot)
 					raise_must(&cpus[i], s, j, gens[s][j]);
-			/* It may go there without a flush now. */
+			/* That vCPU may now go to the space without a flush. */
 			if (desc->scope)
 				*(volatile u64 *)&cpus[i].flushed[s] = n[s];
 		}
 	}
 	/*
-	 * KVM's shadow of a page table is one for both: what this vCPU syncs next, the other
-	 * would not find stale. It has a chance first.
+	 * Both vCPUs have the same shadow of a page table: if this one syncs it next, the other
+	 * one can no longer see a stale entry. So the other one gets a chance first.
 	 */
 	if (!(desc->vcpu_mask[0] >> c->id & 1))
 		outb(PORT_YIELD);
@@ -563,13 +563,13 @@ static void toggle_pcid(struct cpu *c)
 		write_cr3(read_cr3() & ~0xffful);
 	write_cr4(read_cr4() ^ CR4_PCIDE);
 	c->pcide ^= 1;
-	/* The spaces have other CR3 values now. */
+	/* The spaces have other CR3 values now, none of which has been flushed. */
 	for (i = 0; i < NR_SPACES; i++)
 		c->flushed[i] = ~0ul;
 	move(c, c->space);
 }
 
-/* With PCIDE, as a guest without kvm-paravirt does. */
+/* Switches by MOV with the no-flush bit, as a guest with PCIDE and without kvm-paravirt does. */
 static int move_noflush(struct cpu *c, u64 space)
 {
 	if (pick(c, 16) || c->flushed[space] != edits[space] || !c->pcide)
@@ -670,7 +670,7 @@ static void operation(struct cpu *c)
 			interrupt(i, 0x600 | TRAMPOLINE >> 12);
 		} else if (!pick(c, 32) && !is_tdp()) {
 			/*
-			 * No RAM: this is the end, and the VMM starts the vCPU again. Not with EPT or NPT,
+			 * There is no RAM, so the vCPU ends, and the VMM starts it again. Not with EPT or NPT,
 			 * where the CPU reads page tables itself. KVM, the stock module as well (seen with
 			 * NPT), then injects a #PF for the fetch that fails, whose delivery fails in the
 			 * same way, and so on without end.
@@ -694,7 +694,7 @@ void fuzz(struct cpu *c)
 	move(c, 0);
 	do_register(c);
 	new_pool(c);
-	/* The host takes its interrupts at once, and the other vCPU the CPU; here there are none. */
+	/* With interrupts on, the host handles its own at once, and the other vCPU gets the CPU; the guest gets none. */
 	asm volatile("sti");
 	while (c->op < ctl->count) {
 		counters(c)->op = ++c->op;

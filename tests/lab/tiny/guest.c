@@ -90,7 +90,7 @@ static void load_tables(struct cpu *c)
 	u64 tss = (u64)c->tss, *t = c->tss;
 	u32 i;
 
-	/* Its 64-bit fields lie at 4 modulo 8: RSP0 at 4, IST1 at 36. */
+	/* The 64-bit fields of the TSS are at offsets 4 modulo 8: RSP0 at 4, IST1 at 36. */
 	for (i = 0; i < NR_IST; i++) {
 		u64 top = (u64)ist[c->id][i] + sizeof(ist[0][0]);
 
@@ -116,7 +116,7 @@ static void load_tables(struct cpu *c)
 
 /* --- calls */
 
-/* What is only for hosts that shadow, and what is only for those that do not. */
+/* Calls that only hosts that shadow have must be refused by the others, and the other way round. */
 static void check_host(struct cpu *c, u64 nr, long r)
 {
 	long want = 0;
@@ -252,7 +252,7 @@ u64 new_pdpt(struct cpu *c)
 	return gpa(trip_pdpt[c->id]);
 }
 
-/* Only by the vCPU that owns the slot: slot % vcpus. */
+/* Only the vCPU that owns the slot, slot % vcpus, may edit it. */
 void edit(struct cpu *c, u64 space, u64 slot)
 {
 	u64 gen = generation[space][slot] + 1;
@@ -265,7 +265,7 @@ void edit(struct cpu *c, u64 space, u64 slot)
 	counters(c)->edits++;
 }
 
-/* What everything is before a flush that is about to be made. */
+/* Notes the generations of all slots before a flush. */
 void note_edits(u64 gens[NR_SPACES][NR_SLOTS])
 {
 	u64 i, j;
@@ -275,7 +275,7 @@ void note_edits(u64 gens[NR_SPACES][NR_SLOTS])
 			gens[i][j] = generation[i][j];
 }
 
-/* Another vCPU may do that, too. */
+/* From now on the vCPU must not see a generation before @gen. Another vCPU may do that, too. */
 void raise_must(struct cpu *c, u64 space, u64 slot, u64 gen)
 {
 	u64 *must = &c->must[space][slot], was = __atomic_load_n(must, __ATOMIC_SEQ_CST);
@@ -293,7 +293,7 @@ void flushed_space(struct cpu *c, u64 space, u64 gens[NR_SPACES][NR_SLOTS])
 		raise_must(c, space, j, gens[space][j]);
 }
 
-/* The vCPU runs on space: is it what its slot shows, and not too old? */
+/* While the vCPU runs on @space: does the slot show this space, in a generation that is not too old? */
 void check_slot(struct cpu *c, u64 space, u64 slot)
 {
 	u64 must = __atomic_load_n(&c->must[space][slot], __ATOMIC_SEQ_CST);
@@ -340,7 +340,7 @@ void load(struct cpu *c, u64 space)
 		flushing(c, space, c->listens && pick(c, 2));
 		return;
 	}
-	/* It asks a host without kvm-paravirt again now and then. */
+	/* Of a host that has refused, it asks again now and then. */
 	if (!c->listens && c->op % 64) {
 		move(c, space);
 		return;
@@ -368,7 +368,7 @@ void load(struct cpu *c, u64 space)
 	do_register(c);
 }
 
-/* One of FLUSH_WAYS, so that this vCPU sees what was edited at slot of its space. */
+/* Flushes in one of FLUSH_WAYS, after which this vCPU must see what was edited at the slot of its space. */
 void flush_current(struct cpu *c, u64 slot, u64 how)
 {
 	u64 gens[NR_SPACES][NR_SLOTS], n[NR_SPACES], i, va = SLOT_VA(slot), cr4;

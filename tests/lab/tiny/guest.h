@@ -10,7 +10,7 @@
 #define NR_SLOTS	4	/* pages that each space maps at SLOT_VA() */
 #define SLOT_VA(s)	(0x8000000000 + (u64)(s) * 4096)
 #define PAGE_SIZE	4096
-/* In a slot's page; not at its start, which the host writes if it is named as a state page. */
+/* Where in its page a slot says what it is: not at the start, which the host writes if it is named as a state page. */
 #define MAGIC_OFFSET	2048
 
 #define GUARD_EXCEPTION	0x1000

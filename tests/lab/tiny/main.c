@@ -39,7 +39,7 @@ static double now(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
-/* Was it on the host that the check is about? */
+/* Did the run use what the host of this check has? */
 static void check_use(const char *mode, enum host host)
 {
 	volatile struct cpu_ctl *c = vm_ctl(&vm)->cpu;
@@ -71,7 +71,7 @@ static void print_costs(void)
 		       ctl->cost[i].min, ctl->cost[i].sum / ctl->cost[i].calls, ctl->cost[i].max);
 }
 
-/* A well-behaved guest beside, which checks itself. */
+/* Starts a well-behaved guest beside the other, which checks itself. */
 static void start_neighbour(unsigned long seed)
 {
 	vm_create(&neighbour, 1, NULL);
@@ -101,8 +101,8 @@ static void end_neighbour(void)
 }
 
 /*
- * A vCPU that waits for a SIPI, because who has sent INIT was reset in between,
- * or that has halted itself: the VMM starts it again, as a person would.
+ * A vCPU may wait for a SIPI for ever, because the one that has sent INIT was reset in between, or
+ * may have halted itself. The VMM then starts it again, as a person would.
  */
 static void nudge(void)
 {
@@ -188,7 +188,7 @@ int main(int argc, char **argv)
 	if (from)
 		return snapshots(&vm, count, seed, host, from, to);
 	vm_create(&vm, vcpus, NULL);
-	/* KVM's default for so small a VM is 64: it would recycle what is to be costly. */
+	/* With KVM's default for so small a VM, 64 shadow pages, it would recycle what is to be costly. */
 	if (modes[i].mode == MODE_COST || modes[i].mode == MODE_PRICES)
 		IOCTL(vm.fd, KVM_SET_NR_MMU_PAGES, 1024);
 	vm_ctl(&vm)->mode = modes[i].mode;

@@ -9,7 +9,7 @@
 
 struct pool pools[NR_POOLS];
 
-/* Not scratch pages: what is asked for by accident is not marked. Twice as long as a list may be. */
+/* Twice as long as a list may be. Not in scratch pages, which others write to: what is asked for must be marked. */
 static struct kvmpv_page_range lists[NR_POOLS][2 * PAGE_SIZE / sizeof(struct kvmpv_page_range)]
 	__attribute__((aligned(4096)));
 
@@ -65,8 +65,8 @@ static void write_page(struct cpu *c, u64 page)
 	u64 value = 0x77ul << 56 | c->id << 48 | page << 40 | (c->op & 0xffffffff);
 
 	/*
-	 * Even where it may only be read: if no slot was there before, the write may become an EPT misconfiguration, which
-	 * does not tell KVM what the access was. handle_ept_misconfig() then has the page read, and it exits once more.
+	 * Also if the page is read-only: if no slot was there before, the write may become an EPT misconfiguration, which
+	 * does not tell KVM what the access was. handle_ept_misconfig() then reads the page, and the write exits once more.
 	 */
 	if (state_of(c, page) != SLOT_ABSENT)
 		p->may[page] = 1;
@@ -105,7 +105,7 @@ static u64 slot_at(struct cpu *c, u64 gfn)
 	return gfn == ROM_GPA / PAGE_SIZE ? SLOT_READONLY : SLOT_ABSENT;
 }
 
-/* A list that is right in itself: what must be answered, and how many pages may be mapped, to *most. */
+/* Of a list that is well-formed: returns what must be answered, and in *most how many pages may be mapped. */
 static long list_result(struct cpu *c, u64 nr, u64 *most)
 {
 	u64 i, j;
@@ -127,7 +127,7 @@ static long list_result(struct cpu *c, u64 nr, u64 *most)
 	return 0;
 }
 
-/* Pages of its pool that may be mapped by the call, whatever comes of it: not those that are logged. */
+/* Marks the pages of its pool that the call may map, whatever it returns; none that are logged. */
 static void mark_list(struct cpu *c, u64 nr)
 {
 	u64 i, j, page;
@@ -140,7 +140,7 @@ static void mark_list(struct cpu *c, u64 nr)
 	}
 }
 
-/* Some ranges of a pool; they overlap, too. Two pages less than there may be. */
+/* Makes a list of some ranges of a pool, which may overlap, of two pages less than a list may have. */
 static u64 make_list(struct cpu *c, u64 of)
 {
 	u64 nr = 1 + pick(c, pick(c, 4) ? 4 : KVMPV_POPULATE_RANGES), left = KVMPV_POPULATE_PAGES - 2, i, first, n;
@@ -172,7 +172,7 @@ static void ask(struct cpu *c)
 	u64 nr = make_list(c, c->id), named = 0, most, i;
 	long want, r;
 
-	/* One of them leads out of the pool: behind it is nothing. */
+	/* One of them leads beyond the end of the pool, where there is nothing. */
 	if (!pick(c, 6)) {
 		i = pick(c, nr);
 		LIST(c)[i].gpa = POOL_GPA(c->id) + (POOL_PAGES - pick(c, 3)) * PAGE_SIZE;
@@ -187,8 +187,8 @@ static void ask(struct cpu *c)
 		mark_list(c, nr);
 	r = populate(c, gpa(LIST(c)), nr);
 	/*
-	 * Where a slot goes, of another vCPU's pool, KVM unmaps all memory of the VM. A page that
-	 * was mapped by then is mapped and counted once more.
+	 * When another vCPU takes a slot of its pool away, KVM unmaps all memory of the VM. A page that
+	 * the call had mapped is then mapped, and counted, once more.
 	 */
 	for (i = 0; most && ctl->vcpus > 1 && i < nr; i++)
 		named += LIST(c)[i].pages;
@@ -198,13 +198,13 @@ static void ask(struct cpu *c)
 		fail(c, "POPULATE", want ?: (long)most, r);
 }
 
-/* With one thing wrong; what must be answered is from abi/README.md. Pages that are not marked must not come. */
+/* Asks with one thing wrong; abi/README.md has what must be answered. No page is marked, so none may come. */
 static void ask_wrong(struct cpu *c)
 {
 	u64 nr = make_list(c, c->id), where = gpa(LIST(c)), i = pick(c, nr);
 	long want, r;
 
-	/* Nothing else is wrong: a slot is looked at only if the list is right. */
+	/* Nothing else matters: the host looks at slots only if the list is well-formed. */
 	switch (pick(c, 10)) {
 	case 0:
 		LIST(c)[i].gpa += 1 + pick(c, 4095);
@@ -245,7 +245,7 @@ static void ask_wrong(struct cpu *c)
 		want = -KVMPV_EFAULT;
 		break;
 	default:
-		/* It may be read from there, but is full of what is not aligned. */
+		/* The list is in read-only memory, which may hold one, but what is there is not aligned. */
 		where = ROM_GPA;
 		want = -KVMPV_EINVAL;
 		break;
@@ -255,7 +255,7 @@ static void ask_wrong(struct cpu *c)
 		fail(c, "POPULATE with one thing wrong", want, r);
 }
 
-/* For memory of another vCPU, whose slots come and go meanwhile. */
+/* Asks for memory of another vCPU, whose slots come and go meanwhile. */
 static void ask_other(struct cpu *c)
 {
 	u64 of = other(c), nr, i, j;
@@ -263,7 +263,7 @@ static void ask_other(struct cpu *c)
 	if (of == c->id)
 		return;
 	nr = make_list(c, of);
-	/* First this: whoever clears the marks looks at it afterwards. */
+	/* This comes before the marks: whoever clears these looks at it afterwards, see forget() in backing.c. */
 	counters(c)->asks = of + 1;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	for (i = 0; i < nr; i++)
@@ -274,7 +274,7 @@ static void ask_other(struct cpu *c)
 	counters(c)->asks = 0;
 }
 
-/* For anything. No number of wild_number() leads into a pool. */
+/* Asks for anything. No number of wild_number() leads into a pool. */
 static void ask_wild(struct cpu *c)
 {
 	u64 nr = 1 + pick(c, 4), i;
@@ -287,7 +287,7 @@ static void ask_wild(struct cpu *c)
 		     populate(c, pick(c, 8) ? gpa(LIST(c)) : wild_number(c) & ~7ul, pick(c, 8) ? nr : wild_number(c)));
 }
 
-/* What a VMM does. Slots are there more often than not. */
+/* Orders what VMMs do to memory. Slots are there more often than not. */
 static void change(struct cpu *c)
 {
 	u64 page = pick(c, POOL_PAGES), n = 1 + pick(c, pick(c, 2) ? 8 : POOL_PAGES - page);

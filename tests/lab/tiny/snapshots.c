@@ -55,7 +55,7 @@ static struct kvmpv_table *table_of(struct vm *vm, int id)
 	return gpa && gpa < MEM_SIZE ? (void *)(vm->mem + gpa) : NULL;
 }
 
-/* While the guest runs, or its vCPU's thread waits for a CPU in KVM_RUN. */
+/* Called while the guest runs, or while its vCPU's thread waits for a CPU in KVM_RUN. */
 static void collect_values(struct vm *vm)
 {
 	unsigned int e, slot;
@@ -159,7 +159,7 @@ static bool look(struct vm *vm, unsigned int cycle)
 	return true;
 }
 
-/* What a vCPU had counted when the snapshot was made: that is what it goes on from. */
+/* What each vCPU had counted when the snapshot was made, from which it goes on counting. */
 static u64 lost[MAX_VCPUS], registered[MAX_VCPUS], hits[MAX_VCPUS], checks[MAX_VCPUS];
 
 static void note_counters(struct vm *vm)
@@ -209,7 +209,7 @@ static bool recovers(struct vm *vm, unsigned int cycle, bool loses, bool has_tab
 	return !vm->failed;
 }
 
-/* Paused, from the snapshot. While the host debugs it there is no CR3 cache. */
+/* Makes a VM from the snapshot, paused. While the host debugs it, it has no CR3 cache. */
 static void new_vm(struct vm *new, int nr, bool without, bool debugged)
 {
 	struct kvm_guest_debug debug = { .control = KVM_GUESTDBG_ENABLE };
@@ -300,7 +300,7 @@ static bool one_cycle(struct vm **vm, struct vm **spare, unsigned int cycle, enu
 		t = *vm;
 		*vm = *spare;
 		*spare = t;
-		/* The values were the old VM's. */
+		/* The values that were collected belong to the old VM. */
 		forget_values();
 		break;
 	}

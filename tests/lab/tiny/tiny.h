@@ -37,7 +37,7 @@
 #define NR_POOLS	4
 #define POOL_PAGES	160	/* two blocks of populate=64 and a half */
 #define POOL_SPLIT	72	/* the first page of its second slot */
-/* Where the vCPU writes in a page, to all of which the VMM may. */
+/* Where in a page the vCPU writes; the VMM may write anywhere in it. */
 #define POOL_OFFSET	8
 #define POOL_ORDER(what, first, n)	((what) | (u64)(first) << 8 | (u64)(n) << 32)
 

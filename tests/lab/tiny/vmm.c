@@ -54,7 +54,7 @@ void xioctl(int fd, unsigned long request, void *argument, const char *name)
 static void on_kick(int number)
 {
 	(void)number;
-	/* It may come between the look at "pause" and KVM_RUN. */
+	/* The signal may come between the look at "pause" and KVM_RUN, so KVM_RUN is told to return at once. */
 	if (this_run)
 		this_run->immediate_exit = 1;
 }
@@ -109,7 +109,7 @@ static void boot_tables(u8 *mem)
 
 	pml4[0] = pml4[511] = (BOOT_PML4 + 0x1000) | 3;
 	pdpt[0] = pdpt[510] = (BOOT_PML4 + 0x2000) | 3;
-	/* Beyond memory too: the read-only slot and the hole. */
+	/* They also map what is beyond the memory: the read-only slot and the hole. */
 	for (i = 0; i < 8; i++)
 		pd[i] = i << 21 | 0x83;
 }
@@ -240,7 +240,7 @@ static void handle_io(struct vcpu *v)
 {
 	volatile struct ctl *ctl = vm_ctl(v->vm);
 
-	/* What else it does to ports is a fuzzer's. */
+	/* All other accesses of ports are the fuzzer's, and mean nothing. */
 	if (v->run->io.direction != KVM_EXIT_IO_OUT)
 		return;
 	switch (v->run->io.port) {
@@ -271,7 +271,7 @@ static bool vcpu_once(struct vcpu *v)
 	int r = ioctl(v->fd, KVM_RUN, 0), e = errno;
 	u64 i;
 
-	/* The fuzzer also is in its windows while it is not registered. */
+	/* The fuzzer may be in its windows while it is not registered, so for it this is not checked. */
 	for (i = 0; i < ctl->windows && i < MAX_WINDOWS && ctl->mode != MODE_FUZZ; i++) {
 		u64 rip = run->s.regs.regs.rip;
 
@@ -308,7 +308,7 @@ static bool vcpu_once(struct vcpu *v)
 			    run->fail_entry.hardware_entry_failure_reason);
 		return false;
 	}
-	/* Only the fuzzer may do that. */
+	/* Only the fuzzer may end a vCPU like this. */
 	if (ctl->mode != MODE_FUZZ) {
 		vcpu_failed(v, "shutdown or internal error", run->exit_reason,
 			    run->internal.suberror);
@@ -325,7 +325,7 @@ static void *vcpu_thread(void *argument)
 	bool more = !v->done;
 
 	this_run = v->run;
-	/* A thread's own, in Linux. */
+	/* In Linux the priority is the thread's own. */
 	if (vm->background)
 		setpriority(PRIO_PROCESS, 0, 10);
 	pthread_mutex_lock(&vm->lock);
@@ -472,7 +472,7 @@ void vcpu_save(struct vcpu *v, struct vcpu_state *s)
 			die("KVM_GET_MSRS: %s", strerror(errno));
 		if ((u32)n == msr_list.head.nmsrs)
 			break;
-		/* One that KVM lists and this CPU has not. */
+		/* KVM lists the register, but this CPU does not have it. */
 		memmove(&msr_list.index[n], &msr_list.index[n + 1],
 			(--msr_list.head.nmsrs - n) * sizeof(u32));
 		s->msrs.head.nmsrs = msr_list.head.nmsrs;
@@ -508,7 +508,7 @@ void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset)
 			die("KVM_SET_MSRS: %s", strerror(errno));
 		if ((u32)n == copy.msrs.head.nmsrs)
 			break;
-		/* One that can be read and not written. */
+		/* The register can be read, but not written. */
 		done += n + 1;
 		copy.msrs.head.nmsrs = s->msrs.head.nmsrs;
 	}

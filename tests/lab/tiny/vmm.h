@@ -87,7 +87,7 @@ void pool_order(struct vcpu *v, u64 order);
 void vcpu_save(struct vcpu *v, struct vcpu_state *s);
 /* As QEMU does: paging off first, so that it is no ordinary return to KVM_RUN. */
 void vcpu_restore(struct vcpu *v, const struct vcpu_state *s, bool reset);
-/* As a VMM may while it resets or restores: in SMM or not. */
+/* Puts the vCPU into SMM or out of it, as a VMM may while it resets or restores. */
 void vcpu_set_smm(struct vcpu *v, bool smm);
 void print_counters(struct vm *vm, const char *name);
 

@@ -27,7 +27,7 @@ typedef __u8 u8;
 #define ___is_defined(val)		____is_defined(__ARG_PLACEHOLDER_##val)
 #define IS_ENABLED(option)		___is_defined(option)
 
-/* The kernel that the tests are of, where it matters; CONFIG_PT_RECLAIM is later ones'. */
+/* The version that the sources are compiled for, where it matters. CONFIG_PT_RECLAIM came later. */
 #define KERNEL_VERSION(a, b, c)		(((a) << 16) + ((b) << 8) + (c))
 #define LINUX_VERSION_CODE		KERNEL_VERSION(6, 12, 0)
 
@@ -40,7 +40,7 @@ typedef __u8 u8;
 #define DIV_ROUND_UP(n, d)		(((n) + (d) - 1) / (d))
 #define static_assert(cond)		_Static_assert(cond, #cond)
 
-/* Told of each before it is read. */
+/* Is called with the address of each entry before that is read. */
 void unit_read(const volatile void *p);
 #define READ_ONCE(x)			(*(unit_read(&(x)), (volatile typeof(x) *)&(x)))
 #define WRITE_ONCE(x, val)		(*(volatile typeof(x) *)&(x) = (val))
@@ -65,7 +65,7 @@ static inline void cond_resched(void) { }
 #define DEFINE_PER_CPU(type, name)	__typeof__(type) name
 #define DECLARE_PER_CPU(type, name)	extern type name
 #define DECLARE_PER_CPU_PAGE_ALIGNED	DECLARE_PER_CPU
-/* Which CPU that is has to stay: preemption may be on, until interrupts are off. */
+/* Checks that the task cannot move to another CPU now: preemption is off, or interrupts are. */
 void unit_pinned(void);
 #define this_cpu_ptr(p)			(unit_pinned(), (p))
 #define this_cpu_read(x)		(x)
@@ -121,7 +121,7 @@ void native_flush_tlb_multi(const struct cpumask *mask, const struct flush_tlb_i
 void tlb_remove_table(void);
 void tlb_remove_table_sync_one(void);
 
-/* loaded_mm of each CPU: all that is read of another one's. */
+/* loaded_mm is all that is read of another CPU's state. */
 #define LOADED_MM_SWITCHING		((struct mm_struct *)1UL)
 extern struct mm_struct *unit_loaded_mm[];
 #define per_cpu(loaded_mm, cpu)		(unit_loaded_mm[cpu])
@@ -246,7 +246,7 @@ extern struct unit_task {
 pte_t *pte_offset_kernel(pmd_t *pmd, unsigned long addr);
 pte_t *pte_offset_map(pmd_t *pmd, unsigned long addr);
 void pte_unmap(pte_t *pte);
-/* Another CPU may come in before. */
+/* Before the lock is taken, another CPU may fill an entry. */
 void spin_lock(spinlock_t *lock);
 pte_t *pte_offset_map_lock(struct mm_struct *mm, pmd_t *pmd, unsigned long addr, spinlock_t **ptl);
 void pte_unmap_unlock(pte_t *pte, spinlock_t *ptl);

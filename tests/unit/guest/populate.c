@@ -13,13 +13,13 @@ struct page { struct list_head pcp_list; };
 struct zone { unsigned long zone_start_pfn, end; };
 
 static struct page pages[NR_PAGES];
-/* As a VM's: pages below that are nobody's, an end that is in the middle of a chunk. */
+/* As in a VM, the zone begins above pages that are in none, and ends in the middle of a chunk. */
 static struct zone zone = { 256 + 70, NR_PAGES - 10 };
 static unsigned long max_pfn = NR_PAGES - 10, max_possible_pfn;
-static long answer = -1;	/* the host's, or -1: as many as were asked for */
+static long answer = -1;	/* what the host returns; -1 stands for as many pages as were asked for */
 static unsigned int asked[NR_PAGES], calls, ranges, most, wrong;
-static bool refill;		/* of the list that is a CPU's own */
-static bool gained;		/* what that has told the allocator */
+static bool refill;		/* the pages are for the CPU's own list */
+static bool gained;		/* what the refill has returned to the allocator */
 
 #define zone_end_pfn(z)		((z)->end)
 #define page_zone(page)		(&zone)
@@ -37,7 +37,7 @@ static bool gained;		/* what that has told the allocator */
 #define test_bit(n, map)	((map)[(n) / 64] >> (n) % 64 & 1)
 #define clear_bit(n, map)	((void)((map)[(n) / 64] &= ~BIT((n) % 64)))
 
-/* On one CPU nobody comes in between. */
+/* There is one CPU, so this need not be atomic. */
 static bool test_and_set_bit(unsigned long n, unsigned long *map)
 {
 	bool was = test_bit(n, map);
@@ -57,7 +57,7 @@ static long host(const struct kvmpv_page_range *range, unsigned long nr);
 #undef kvmpv_hypercall2
 #define kvmpv_hypercall2(nr, a0, a1)	host((const void *)(a0), a1)
 
-/* kvm_paravirt.c's */
+/* In the kernel, kvm_paravirt.c has it. */
 unsigned long kvmpv_used = KVMPV_F_POPULATE;
 struct kvmpv_populate_counters kvmpv_populate_counters;
 
@@ -215,7 +215,7 @@ int main(void)
 	judge("less than a chunk: not", calls == 2);
 	__kvmpv_forget_page(&pages[0], 12);
 	__kvmpv_take_page(&pages[NR_PAGES - 20], 0);
-	/* As of memory that there is more of than there was said to be at boot. */
+	/* Pages that are beyond the end of memory as it was known at boot. */
 	__kvmpv_forget_page(&pages[NR_PAGES - 64], 7);
 	judge("all of it, up to the last bit and not beyond", !kvmpv_asked[0]);
 
@@ -247,7 +247,10 @@ int main(void)
 	answer = 0;
 	jiffies += KVMPV_RETRY;
 
-	/* As where the host has huge pages: 1, 2, 3, 4, 5, 7, 11, then each fourth: 15 to 55. */
+	/*
+	 * The host maps nothing, as where it has huge pages. Of 56 pages these are asked for: 1, 2, 3, 4, 5, 7, 11,
+	 * then each fourth, 15 to 55.
+	 */
 	forget_all();
 	kvmpv_in_vain = kvmpv_skip = 0;
 	for (i = 0; i < 56; i++)

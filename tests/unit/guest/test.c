@@ -36,7 +36,7 @@ typeof(cpu_tlbstate_shared) cpu_tlbstate_shared;
 typeof(pv_ops) pv_ops;
 struct kvmpv_counters kvmpv_counters;
 
-/* What the host was called for. */
+/* The calls that the host has got. */
 static struct call {
 	unsigned int nr;
 	unsigned long a0, a1, a2;
@@ -139,11 +139,11 @@ bool should_flush_tlb(int cpu, void *data)
 {
 	(void)data;
 	nmi();
-	/* CPU 2 has the mm no more. */
+	/* CPU 2 does not use the mm any more. */
 	return cpu != 2;
 }
 
-/* The local part; true if it was one with those of the others. */
+/* True if the local flush was part of the call for the other CPUs. */
 static bool joined;
 
 void flush_tlb_func(void *data)
@@ -167,7 +167,7 @@ static void reset(void)
 	kvmpv_tlb_cpu_init();
 }
 
-/* As flush_tlb_mm_range() of 7.x calls it. */
+/* flush_tlb_mm_range() of Linux 7.x calls it with preemption on. */
 static bool preemptible;
 
 void unit_pinned(void)
@@ -187,7 +187,7 @@ static void flush(unsigned long mask, unsigned long end)
 	check(!kvmpv_tlb_cpu.pending);
 }
 
-/* Whoever frees page tables: who is lazy has them, too, whoever has gone on has not. */
+/* When page tables are freed, a CPU that is lazy about the mm still has them, and one that has left it has not. */
 struct mm_struct *unit_loaded_mm[NR_CPUS];
 
 static void test_freed_tables(void)
@@ -199,7 +199,7 @@ static void test_freed_tables(void)
 	topic = "page tables are freed: CPUs that have them";
 	reset();
 	unit_loaded_mm[1] = &other;
-	/* should_flush_tlb() says no, as of a lazy one. */
+	/* should_flush_tlb() says no of this one, as if it were lazy. */
 	unit_loaded_mm[2] = &mm;
 	unit_loaded_mm[3] = LOADED_MM_SWITCHING;
 	pv_ops.mmu.flush_tlb_multi(&cpus, &info);
@@ -311,9 +311,9 @@ static pud_t *puds;
 static pmd_t *pmds[NR_PMD_TABLES];
 static unsigned long told[1024];
 static unsigned int nr_told;
-/* In which stretch of interrupts off, 0: never, each entry of puds was read last. */
+/* Each stretch of time with interrupts off has a number: the one in which an entry of puds was read last, 0 if never. */
 static unsigned int stretch, pud_read[PTRS_PER_PUD];
-/* Which table another CPU's truncate of a shared file waits to free; -1: none. */
+/* The table that another CPU, which truncates a shared file, waits to free; -1 if there is none. */
 static int victim;
 
 static void host_releases(const u64 *va, unsigned int nr)
@@ -324,7 +324,7 @@ static void host_releases(const u64 *va, unsigned int nr)
 }
 
 /*
- * Reading a table of PMDs: interrupts are off, and have been since the entry
+ * When a table of PMDs is read, interrupts must be off, and must have been off ever since the entry
  * that points to it was read.
  */
 void unit_read(const volatile void *p)
@@ -346,7 +346,7 @@ void local_irq_disable(void)
 	stretch++;
 }
 
-/* The IPI that huge_pmd_unshare_flush() waits for. The address sanitizer knows what is read later. */
+/* The IPI for which huge_pmd_unshare_flush() waits comes in here. If the table is read later, the address sanitizer tells. */
 void local_irq_enable(void)
 {
 	check(unit_irqs_off);
@@ -378,7 +378,7 @@ static bool was_told(unsigned long table)
 
 /*
  * A process with three tables of PMDs, of 100 entries each, more than a call takes: is each of them told of, and each
- * table of PTEs, once? Of the one that is freed meanwhile, what was seen before.
+ * table of PTEs, once? Of a table that is freed meanwhile, those that were seen before count.
  */
 static void test_release(const char *text, int freed)
 {
@@ -393,7 +393,7 @@ static void test_release(const char *text, int freed)
 	memset(pud_read, 0, sizeof(pud_read));
 	puds = new_table();
 	mm.pgd[0].val = (unsigned long)puds | UNIT_PRESENT;
-	/* A page of 1 GiB, and entries of 2 MiB: no tables. */
+	/* A page of 1 GiB, and below pages of 2 MiB, which are no tables. */
 	puds[NR_PMD_TABLES].val = 0x40000000 | UNIT_PRESENT | UNIT_LEAF;
 	for (i = 0; i < NR_PMD_TABLES; i++) {
 		pmds[i] = new_table();
@@ -450,7 +450,7 @@ static struct around {
 	spinlock_t lock;
 
 	bool reaped;
-	int memory, charges;		/* so many pages; so many that the memory cgroup has left */
+	int memory, charges;		/* how many pages are free, and how many the memory cgroup may take */
 	int other_cpu;			/* fills this entry before the lock is taken; -1: none */
 
 	bool locked;
@@ -484,7 +484,7 @@ int check_stable_address_space(struct mm_struct *mm)
 	return a.reaped ? -1 : 0;
 }
 
-/* It could wait, for a lock or for memory, and whoever waits for this fault's would wait, too. */
+/* It must not wait, for a lock or for memory: others may wait for the lock that this fault holds. */
 struct folio *vma_alloc_folio(unsigned int gfp, int order, struct vm_area_struct *vma, unsigned long addr, bool huge)
 {
 	struct folio *folio;
@@ -545,7 +545,7 @@ static void write_to(unsigned int nr)
 			.vma = &a.vma, .address = TABLE + nr * PAGE_SIZE, .flags = FAULT_FLAG_WRITE,
 			.pmd = &a.pmd, .pte = &a.pte[nr], .ptl = &a.lock,
 		},
-		/* What is in front of the table is no entry of it. */
+		/* Of what is in front of pte[0] nothing may be read as an entry. */
 		.pmd = { UNIT_PRESENT },
 		.memory = 1000, .charges = 1000, .other_cpu = -1,
 	};
@@ -555,7 +555,7 @@ static void write_to(unsigned int nr)
 		a.pte[i].val = 0xdef001;
 }
 
-/* So many pages, from the one that follows on; none is lost. */
+/* Checks that so many pages are mapped after the one of the fault, and that none is lost. */
 static void maps(unsigned int pages, int line)
 {
 	u64 before_it = kvmpv_counters.fault_around;
@@ -603,7 +603,7 @@ static void test_around(void)
 	a.pte[15].val = 0;
 	a.vma.vm_start = TABLE + 16 * PAGE_SIZE;
 	maps(6);
-	/* The VMA begins in another table. */
+	/* The VMA begins below what this table maps. */
 	write_to(1);
 	maps(0);
 	topic = "nothing below";
@@ -612,7 +612,7 @@ static void test_around(void)
 	write_to(17);
 	a.pte[16].val = 0;
 	maps(0);
-	/* Swapped out, say */
+	/* An entry that is not present, such as one of a page that is swapped out. */
 	write_to(17);
 	a.pte[16].val = 0xdef000;
 	maps(0);

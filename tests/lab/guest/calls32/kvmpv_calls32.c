@@ -61,11 +61,11 @@ static int __init calls32_init(void)
 
 	test("flush-all", 0, call(KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, 0));
 	test("flush-user", 0, call(KVMPV_HC_FLUSH, KVMPV_FLUSH_USER, 0, 0));
-	/* The address space ends at 4 GiB. */
+	/* The caller's address space ends at 4 GiB. */
 	test("range-last", 0, call(KVMPV_HC_FLUSH_RANGE, 0xffff0000, 16, 12));
 	test("range-past-end", -KVMPV_EINVAL,
 	     call(KVMPV_HC_FLUSH_RANGE, 0xffff0000, 17, 12));
-	/* A page of a guest without PAE. */
+	/* The stride of a huge page without PAE, which no call takes. */
 	test("range-4m", -KVMPV_EINVAL, call(KVMPV_HC_FLUSH_RANGE, 0, 1, 22));
 
 	memset(state, 0, sizeof(*state));

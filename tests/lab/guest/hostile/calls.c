@@ -8,7 +8,7 @@ struct call {
 	long want;
 };
 
-/* Feature bits, as the CPU has them. */
+/* Stands for the feature bits that a host offers on this CPU. */
 #define OFFERED		LONG_MAX
 
 static void make(const struct call *c, unsigned int n)
@@ -95,9 +95,9 @@ static const struct call with_ept[] = {
 	{ "ept-flush-range", KVMPV_HC_FLUSH_RANGE, 0, 1, -KVMPV_ENODEV },
 	{ "ept-flush-vcpus", KVMPV_HC_FLUSH_VCPUS, 4, 0, -KVMPV_ENODEV },
 	{ "ept-release", KVMPV_HC_RELEASE, 4, 0, -KVMPV_ENODEV },
-	/* It is allowed to map, not to allocate. */
+	/* With "present" the host may map pages, and may not allocate any. */
 	{ "ept-populate", KVMPV_HC_POPULATE, 4, 0, -KVMPV_ENOSYS },
-	/* The host's reasons come before those in the arguments. */
+	/* The host refuses for reasons of its own before it looks at arguments. */
 	{ "ept-register-nothing", KVMPV_HC_REGISTER, 1, 0, -KVMPV_ENODEV },
 };
 

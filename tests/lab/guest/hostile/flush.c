@@ -93,7 +93,7 @@ static const struct {
 	{ "desc-2^52+1", 0, 0, 0, (1ull << 52) + 1, 12, -KVMPV_EINVAL },
 };
 
-/* With a mask of all vCPUs that could be. */
+/* FLUSH_VCPUS, with a mask of all vCPUs that a VM could have. */
 static long call_vcpus(struct kvmpv_flush_vcpus *d, u64 scope, u64 va, u64 pages, u64 shift)
 {
 	d->scope = scope;
@@ -230,7 +230,7 @@ static void use_tables(void)
 	memset(desc->vcpu_mask, 0xff, sizeof(desc->vcpu_mask));
 }
 
-/* A store, and nothing else. */
+/* Writes the entry, and flushes nothing. */
 static void map(unsigned int i)
 {
 	WRITE_ONCE(pte[INDEX], __pa(page[i]) | _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED |
@@ -242,7 +242,7 @@ static u64 which(void)
 	return READ_ONCE(*(u64 *)VA);
 }
 
-/* Everything, by what every CPU has. */
+/* Flushes everything, in a way that every CPU has. */
 static void flush_natively(void)
 {
 	unsigned long cr4 = __read_cr4();
@@ -276,7 +276,7 @@ static long by_page(void)
 	return hostile_call4(KVMPV_HC_FLUSH_RANGE, VA, 1, 12, 0);
 }
 
-/* The last byte of the page is as good as the first. */
+/* Any address in the page names it: here the last byte. */
 static long by_byte(void)
 {
 	return hostile_call4(KVMPV_HC_FLUSH_RANGE, VA + PAGE_SIZE - 1, 1, 12, 0);
@@ -359,7 +359,7 @@ static const struct way {
 	{ "vcpus-user-page", by_vcpus_user_page },
 };
 
-/* "RETURNED,BEFORE,AFTER": the page that is seen before and after the call. */
+/* The text of a case: what the call returned, and which page is seen before and after it. */
 static void seen(const char *group, const char *name, long r, u64 before, u64 after)
 {
 	char text[64], full[40];
@@ -404,7 +404,7 @@ static void flush_not_current(const struct way *way)
 	seen("not-current", way->name, r, before, after);
 }
 
-/* What the two above guard against: nothing is flushed. */
+/* Without a flush the old page is still seen: else the cases above would prove nothing. */
 static bool stale_not_current(void)
 {
 	u64 before, after;
@@ -431,7 +431,7 @@ static void try_ways(void)
 	stale = 0;
 	for (i = 0; i < ARRAY_SIZE(ways); i++)
 		flush_current(&ways[i]);
-	/* Else these cases have shown nothing. */
+	/* If a stale entry was never seen, these cases have shown nothing. */
 	hostile_case("stale-current", ARRAY_SIZE(ways), stale);
 
 	hits = 0;
@@ -464,7 +464,7 @@ static void (*busy)(void);
 static u64 asked, answered, answer, rounds, failures;
 static bool begun, stop, ended = true;
 
-/* There may be one CPU for both vCPUs, and its interrupts wait while ours are off. */
+/* Both vCPUs may share one CPU, whose interrupts wait while ours are off. */
 static void let_run(unsigned int cpu)
 {
 	kvm_hypercall1(KVM_HC_SCHED_YIELD, per_cpu(x86_cpu_to_apicid, cpu));
@@ -488,7 +488,7 @@ static bool wait_for(const bool *flag)
 	return true;
 }
 
-/* Does not wait for its end, and may be called with interrupts off. */
+/* Has vCPU 1 run @fn, without waiting for its end. May be called with interrupts off. */
 static bool start(void (*fn)(void))
 {
 	static call_single_data_t csd = CSD_INIT(run_busy, NULL);
@@ -579,7 +579,7 @@ static void try_other(void)
 	hostile_case("vcpu1-ends", 1, end());
 }
 
-/* A descriptor that changes while it is read. */
+/* Changes the descriptor all the time, also while the host reads it. */
 static void scribble(void)
 {
 	static const u64 shifts[] = { 11, 12, 21, 30 };
@@ -621,7 +621,7 @@ static void try_scribbled(void)
 	hostile_case("scribbled-ends", 1, end());
 }
 
-/* Each flushes all, in turns and at once. */
+/* Both vCPUs flush each other, in turns and at the same time. */
 static unsigned int flush_all_vcpus(struct kvmpv_flush_vcpus *d, unsigned int i)
 {
 	return i % 3 ? call_vcpus(d, 0, BASE, i % 70 + 1, 12) != 0 :
@@ -685,7 +685,7 @@ void hostile_shootdown(void)
 		hostile_case("vcpu1-off", 0, remove_cpu(1));
 		hostile_on(0, try_offline);
 		hostile_case("vcpu1-on", 0, add_cpu(1));
-		/* What was queued meanwhile is done before it runs. */
+		/* Flushes that were queued for an offline vCPU are done before it runs again. */
 		hostile_on(0, try_other);
 	} else {
 		hostile_text("memory", "yes", "no");
@@ -719,7 +719,7 @@ static const struct {
 	{ "release-tss", GPA_TSS, 0, 1, -KVMPV_EFAULT },
 };
 
-/* Whatever a guest could name, the tables that it runs on among it. */
+/* Fills the array with whatever a guest could name, its own page tables among it. */
 static unsigned int fill_release(void)
 {
 	u64 names[] = {
@@ -735,7 +735,7 @@ static unsigned int fill_release(void)
 	return ARRAY_SIZE(names);
 }
 
-/* Twice the wrong page, or another CR3 than what was loaded, is a failure. */
+/* It is a failure if a wrong page is seen twice, or CR3 is not what was loaded. */
 static unsigned int wrong_after_release(unsigned int i)
 {
 	unsigned int n = fill_release(), wrong = 0;
@@ -753,8 +753,8 @@ static unsigned int wrong_after_release(unsigned int i)
 }
 
 /*
- * An address that KVM knows as MMIO, and that maps a page table by now without a flush:
- * the host must not complain of that.
+ * Releases an address that KVM remembers as MMIO, but at which the guest has mapped a page
+ * table since, without a flush: the host must not complain of that.
  */
 static void try_release_mmio(void)
 {
@@ -771,8 +771,8 @@ static void try_release_mmio(void)
 }
 
 /*
- * Memory of KVM's own, writes to which are emulated. Whatever is made of the call, the guest
- * goes on with the instruction behind it.
+ * Releases an address of KVM's own memory, the local APIC, writes to which KVM emulates. Whatever
+ * the call does, the guest must go on with the instruction after it.
  */
 static void try_release_apic(void)
 {
@@ -782,7 +782,7 @@ static void try_release_apic(void)
 	WRITE_ONCE(pte[INDEX], GPA_APIC | _KERNPG_TABLE);
 	flush_natively();
 	*(u64 *)desc = VA;
-	/* A MOV of 0x90909090 to EDX, which is NOPs to whoever begins a byte later. */
+	/* MOV $0x90909090, %edx: if RIP were a byte too far, it would be NOPs, and EDX stay as it is. */
 	asm volatile(KVM_HYPERCALL "\n\t"
 		     ".byte 0xba, 0x90, 0x90, 0x90, 0x90"
 		     : "+a" (ret), "+d" (next)
@@ -812,7 +812,7 @@ static void try_release(void)
 	try_release_apic();
 }
 
-/* The tables that the other vCPU runs on. */
+/* Releases the tables that the other vCPU runs on. */
 static void release_on(void)
 {
 	unsigned int n = fill_release();

@@ -34,7 +34,7 @@
 #define GPA_FAR		BIT_ULL(39)
 #define GPA_FARTHEST	0xfffffffffffff000ull
 
-/* Of each vCPU; what they look like is up to the cases. */
+/* State page and table of each vCPU; the cases decide what is in them. */
 struct hostile_pages {
 	struct kvmpv_state *state;
 	struct kvmpv_table *table;
@@ -42,7 +42,7 @@ struct hostile_pages {
 
 extern struct hostile_pages hostile_pages[HOSTILE_CPUS];
 
-/* The numbers are stored by asm.S. */
+/* What a run of a window has counted; asm.S stores it. */
 struct hostile_run {
 	u64 starts;		/* times that the code at start was executed */
 };
@@ -128,7 +128,7 @@ static inline long hostile_load_cr3(u64 cr3)
 	return hostile_call(KVMPV_HC_LOAD_CR3, cr3, KVMPV_LOAD_CR3_NOFLUSH);
 }
 
-/* An exit: what is read is the host's idea of it. */
+/* Reading CR3 exits, so this is what the host takes for the guest's CR3. */
 static inline u64 hostile_cr3(void)
 {
 	u64 cr3;
@@ -137,7 +137,7 @@ static inline u64 hostile_cr3(void)
 	return cr3;
 }
 
-/* KVM_RUN returns, and is called again: a port that nobody but QEMU knows. */
+/* Makes KVM_RUN return, by a port that only QEMU handles. */
 static inline void hostile_leave(void)
 {
 	outb(0, 0x80);

@@ -24,7 +24,7 @@ static bool changed(const char *name, const void *page)
 {
 	const u8 *at = memchr_inv(page, PATTERN, PAGE_SIZE);
 
-	/* What was written tells who did. */
+	/* The value that was written tells who has written it. */
 	if (at)
 		pr_err("hostile: %s changed at %#lx: %*ph\n", name, offset_in_page(at),
 		       (int)min_t(unsigned long, 32, PAGE_SIZE - offset_in_page(at)), at);
@@ -112,7 +112,7 @@ void hostile_life(void)
 		     pattern_lost(&hostile_pages[0]));
 	hostile_on(0, try_tag);
 
-	/* Not unregistered by the guest: the CPU is put out by INIT. */
+	/* The guest does not unregister: the vCPU goes offline, and INIT ends the registration. */
 	hostile_on(1, other_registers);
 	hostile_case("vcpu1-off", 0, remove_cpu(1));
 	hostile_case("vcpu1-on", 0, add_cpu(1));
@@ -169,7 +169,7 @@ void hostile_kept(void)
 static void is_not_registered(void)
 {
 	hostile_case("lost-load", -KVMPV_ENOENT, hostile_load_cr3(hostile_cr3()));
-	/* Table and counters were the host's until the guest was saved. */
+	/* Until the guest was saved, the host has written to table and counters. */
 	if (hostile_has_cache())
 		fill_pattern();
 	hostile_leave();
@@ -181,7 +181,7 @@ void hostile_lost(void)
 	hostile_on(0, is_not_registered);
 }
 
-/* A page table without a page, as every guest may load it. */
+/* Loads a page table that maps nothing, as every guest may. */
 static void die(void)
 {
 	void *empty = (void *)get_zeroed_page(GFP_ATOMIC);

@@ -98,7 +98,7 @@ static int show(struct seq_file *m, void *unused)
 	return 0;
 }
 
-/* Large enough at once: seq_file runs show() again when it overflows. */
+/* The buffer is large enough from the start, since seq_file runs show() again when it overflows. */
 static int open(struct inode *inode, struct file *file)
 {
 	return single_open_size(file, show, inode->i_private, 64 * 1024);

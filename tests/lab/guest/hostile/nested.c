@@ -52,7 +52,7 @@ static void fill(void)
 	save->g_pat = PAT_DEFAULT;
 }
 
-/* It changes no register. */
+/* The nested guest changes no register. */
 static void run(void)
 {
 	asm volatile("clgi\n\t"
@@ -79,7 +79,7 @@ static void try_nested(void)
 		fill();
 		vmcb->save.rip = 0;
 		run();
-		/* With npt=0 KVM loses it, the stock module too. */
+		/* With npt=0 KVM loses the value, in the stock module as well. */
 		hostile_write_cr4(cr4);
 		hostile_case("nested-exit", SVM_EXIT_HLT, vmcb->control.exit_code);
 		hostile_case("nested-registered", 0, hostile_load_cr3(cr3));

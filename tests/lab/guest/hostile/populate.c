@@ -66,7 +66,7 @@ static long populate(unsigned int nr)
 	return hostile_call(KVMPV_HC_POPULATE, __pa(list), nr);
 }
 
-/* In the second place, after memory that nothing may be done to then. */
+/* The range is the second of the list; if it is refused, nothing may happen to the first. */
 static long populate_after(u64 first, u64 gpa, u64 pages)
 {
 	list[0] = (struct kvmpv_page_range){ PFN_PHYS(page_to_pfn(fresh)), first };
@@ -87,7 +87,7 @@ static long populate_fresh(void)
 
 	list[0] = (struct kvmpv_page_range){ PFN_PHYS(page_to_pfn(fresh)),
 					     1 << FRESH_ORDER };
-	/* Another task of the host's may end a call early. */
+	/* A call ends early if another task of the host is to run. */
 	for (i = 0; i < 100; i++) {
 		got = populate(1);
 		if (got < 0)
@@ -119,8 +119,8 @@ static void try_refused(void)
 }
 
 /*
- * Which memory nobody has touched the guest does not know. It is what the allocator gives last, and of which all is
- * mapped by the call: also by the one that is refused before, if that did anything.
+ * The guest does not know which memory has never been touched. It takes what the allocator gives last; if a call maps
+ * all of it, none was mapped before, neither by a touch nor by the call that was refused first.
  */
 static void try_mapped(void)
 {
@@ -172,7 +172,7 @@ void hostile_populate(void)
 	fresh = blocks[0];
 	hostile_on(0, try_refused);
 	hostile_on(0, try_mapped);
-	/* When a memory slot goes KVM forgets what it has mapped: not before. */
+	/* KVM forgets what it has mapped when a memory slot goes, so this comes last. */
 	hostile_with_rom(with_rom);
 	while (nr_blocks)
 		__free_pages(blocks[--nr_blocks], FRESH_ORDER);

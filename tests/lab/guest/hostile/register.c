@@ -9,7 +9,7 @@
 
 #define KEEP		0xa5	/* what bytes hold that the host must not touch */
 
-/* A well-formed state page; host's fields and table hold something. */
+/* Makes a well-formed state page; the fields that the host writes, and the table, are not empty. */
 void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
 {
 	const struct kvmpv_window windows[] = {
@@ -42,7 +42,7 @@ void hostile_fill_load(struct kvmpv_state *state, struct kvmpv_table *table)
 	memset(state->window, 0, sizeof(state->window));
 }
 
-/* For all that this CPU can have. */
+/* Registers for all features that this CPU can have. */
 long hostile_register(void)
 {
 	struct hostile_pages *p = hostile_mine();
@@ -53,7 +53,7 @@ long hostile_register(void)
 	hostile_fill(p->state, p->table);
 	p->state->restarts = 0;
 	r = hostile_call(KVMPV_HC_REGISTER, __pa(p->state), sizeof(*p->state));
-	/* An exit: the host lists nothing before it has seen one. */
+	/* The host lists nothing before it has seen an exit, which this is. */
 	hostile_cr3();
 	return r;
 }
@@ -129,7 +129,7 @@ static const struct {
 	{ "state-tss", GPA_TSS, 4096, -KVMPV_EFAULT },
 };
 
-/* Up to two fields of a well-formed state page that are not so. */
+/* Up to two stores that make a well-formed state page a wrong one. */
 struct store {
 	u16 offset, bytes;
 	u64 value;
@@ -331,7 +331,7 @@ static void try_windows(void)
 	try_state("table-is-state-windows", -KVMPV_ERANGE);
 }
 
-/* What is just right: windows. */
+/* Windows that are just right. */
 static void try_window_edges(void)
 {
 	struct hostile_pages *p = hostile_mine();
@@ -354,7 +354,7 @@ static void try_window_edges(void)
 	hostile_unregister();
 }
 
-/* The rest, and what the host then says. */
+/* Other edge cases, and what the host writes when it accepts them. */
 static void try_edges(void)
 {
 	struct hostile_pages *p = hostile_mine();
@@ -490,7 +490,7 @@ static void owner(void)
 	hostile_case("vcpu0-register", 0, hostile_register());
 }
 
-/* @state and @table of either vCPU; @state's contents are not to be trusted. */
+/* Registers with pages of either vCPU; the contents of @state are written anew. */
 static long register_pages(struct kvmpv_state *state, struct kvmpv_table *table)
 {
 	state->table_gpa = __pa(table);
@@ -511,7 +511,7 @@ static void other(void)
 	hostile_case("vcpu1-state-of-vcpu0", -KVMPV_EBUSY, r);
 	hostile_case("vcpu1-state-of-vcpu0-kept", 0,
 		     memcmp(&old_state, his->state, sizeof(old_state)));
-	/* Not the entries: vCPU 0 is alive. */
+	/* The entries of the table may change, as vCPU 0 is running. */
 	old_table = *his->table;
 	r = hostile_call(KVMPV_HC_REGISTER, __pa(his->table), sizeof(*his->table));
 	hostile_case("vcpu1-state-is-table-of-vcpu0", -KVMPV_EBUSY, r);
@@ -532,7 +532,7 @@ static void other(void)
 	hostile_unregister();
 }
 
-/* UNREGISTER gives the pages back. */
+/* After an UNREGISTER another vCPU may register with the same pages. */
 static void heir(void)
 {
 	struct hostile_pages *his = &hostile_pages[0];

@@ -14,7 +14,7 @@
 
 #include "hostile.h"
 
-/* A PCID that Linux does not use, without the tag bit. */
+/* Linux uses no PCID as large as this one, in which the tag bit is clear. */
 #define OTHER_PCID	0x7f
 
 static struct kvmpv_table *table(void)
@@ -22,7 +22,7 @@ static struct kvmpv_table *table(void)
 	return hostile_mine()->table;
 }
 
-/* The guest reads what the host writes behind the compiler's back. */
+/* READ_ONCE(): the host writes to the table without the compiler knowing. */
 static u64 guest_cr3(const struct kvmpv_table *t, unsigned int i)
 {
 	return READ_ONCE(t->entry[i].guest_cr3);
@@ -188,8 +188,8 @@ static void switching(void)
 }
 
 /*
- * KVM_RUN may return by itself, and then the host fills the table anew: a hit,
- * and the next try tells.
+ * KVM_RUN may return at any time, and then the host fills the table anew, so that the
+ * lookup hits in place of the forged value. In that case it is tried again.
  */
 static long forged(u64 cr3, u64 host, struct hostile_run *run)
 {
@@ -213,7 +213,7 @@ static void forge_case(const char *name, u64 host)
 	long r;
 
 	r = forged(cr3, host, &run);
-	/* Before another exit: it stays so until the next real load. */
+	/* Read before another exit. The table has to stay empty until the next real load. */
 	empty = hostile_empty(t);
 	after = hostile_cr3();
 	if (after != cr3)
@@ -250,12 +250,12 @@ static void forging(void)
 	if (pcide())
 		forge_case("forged-pcid", host ^ 0x80);
 
-	/* Nothing is listed after the first, and the second exits all the same. */
+	/* After the first forgery the host lists nothing, so a MOV of the right value exits, too. */
 	hostile_case("forged-first", 0, forged(cr3, 0, &run));
 	hostile_case("forged-while-held", 0, forged(cr3, host, &run));
 	hostile_case("forged-while-held-cr3", 0, hostile_cr3() ^ cr3);
 
-	/* Listed once: a root of another role, as CR0.WP says. */
+	/* A value that was listed, and is not any more: with another CR0.WP its root has another role. */
 	hostile_load_cr3(cr3);
 	host = hostile_find(t, cr3);
 	cr0 = read_cr0();
@@ -263,7 +263,7 @@ static void forging(void)
 	forge_case("forged-stale", host);
 	asm volatile("mov %0, %%cr0" : : "r" (cr0) : "memory");
 
-	/* The host has its own copy of the state page, and tells what it counts. */
+	/* The host works with a copy of the state page: what the guest writes into it has no effect. */
 	hostile_load_cr3(cr3);
 	were = restarts();
 	memset(hostile_mine()->state, 0xff, PAGE_SIZE);
@@ -274,13 +274,13 @@ static void forging(void)
 	hostile_case("without-state-told", 1, host > were && host < were + 1000);
 }
 
-/* The kernel's own would have it pinned. */
+/* The kernel's own function would refuse to clear bits that it has pinned. */
 void hostile_write_cr4(u64 cr4)
 {
 	asm volatile("mov %0, %%cr4" : : "r" (cr4) : "memory");
 }
 
-/* Two page tables in turns, and then CR3 is as the guest had it. */
+/* Switches to and fro between two page tables; each time CR3 must read as the guest has loaded it. */
 static void alternate(const char *name, u64 cr3, u64 other)
 {
 	struct kvmpv_table *t = table();
@@ -288,14 +288,14 @@ static void alternate(const char *name, u64 cr3, u64 other)
 	unsigned int i, bad = 0;
 	long r = 0;
 
-	/* As the change of mode has left it. */
+	/* The first lookup is in the table as the change of mode has left it. */
 	if (hostile_lookup(t, cr3, &run) < 0 || hostile_cr3() != cr3)
 		bad++;
 	for (i = 0; i < 20; i++) {
 		bad += hostile_load_cr3(other) || hostile_cr3() != other;
 		r |= hostile_lookup(t, cr3, &run);
 		if (hostile_cr3() != cr3) {
-			/* A miss is no failure, but it is to be loaded then. */
+			/* A miss is no failure: the guest then loads the CR3 by a call, which must work. */
 			bad += hostile_load_cr3(cr3) || hostile_cr3() != cr3;
 			r |= hostile_lookup(t, cr3, &run) << 1;
 		}
@@ -303,7 +303,7 @@ static void alternate(const char *name, u64 cr3, u64 other)
 	hostile_case(name, 0, bad + (r <= 0));
 }
 
-/* What the CPU's page tables depend on, behind the back of the table. */
+/* Changes the modes that page tables depend on, without telling the host by a call. */
 static void modes(void)
 {
 	static const struct {
@@ -328,7 +328,10 @@ static void modes(void)
 	}
 	alternate("cr4-restored", cr3, other);
 	if (cr4 & X86_CR4_PCIDE) {
-		/* CR3 keeps its PCID, which means nothing now. */
+		/*
+		 * The PCID stays in the low bits of CR3 when PCIDE is cleared. From then on these bits
+		 * are PWT, PCD and bits that the CPU ignores, yet they are part of the guest's CR3.
+		 */
 		hostile_write_cr4(cr4 & ~X86_CR4_PCIDE);
 		alternate("pcide-off", cr3, other);
 		hostile_mov_cr3(cr3 & PAGE_MASK);
@@ -344,7 +347,7 @@ static void modes(void)
 	hostile_mov_cr3(cr3);
 }
 
-/* What a window is for can be done without one, at one's own risk. */
+/* A guest may move listed values to CR3 outside of a window, too, at its own risk. */
 static void try_bare(void)
 {
 	struct kvmpv_table *t = table();
@@ -396,7 +399,7 @@ void hostile_table(void)
 
 #define ROW_TABLES	12
 #define ROW_ROUNDS	64
-/* PCIDs from here on are not Linux's, and have not the tag bit. */
+/* The PCIDs of the row begin here: Linux uses none so large, and the tag bit is clear in all. */
 #define ROW_PCID	0x40
 
 static void *row_pgds[ROW_TABLES + 1];
@@ -406,7 +409,7 @@ static u64 row_cr3(unsigned int i)
 	return __pa(row_pgds[i]) | (pcide() ? ROW_PCID + i : 0);
 }
 
-/* An exit: never the host's value. */
+/* Loads the guest's own value, which is never listed, so that this exits. */
 static void row_load(u64 cr3)
 {
 	hostile_mov_cr3(cr3 | (pcide() ? 1ull << 63 : 0));
@@ -422,9 +425,9 @@ static unsigned int row_next(unsigned int i, u64 current_one)
 }
 
 /*
- * The one that is listed is left by a load from the stash, so that the host must not list it
- * any longer. What is loaded is a root that the host keeps already, under the same CR3: it
- * was stashed under the other one.
+ * The guest leaves a listed page table by a load from the stash, after which the host must not
+ * list it any longer. The root that is loaded is one that the host keeps already under the same
+ * CR3, because it was stashed under the other CR3 of the same page table.
  */
 static void aliased(void)
 {
@@ -437,7 +440,7 @@ static void aliased(void)
 	for (n = 0; n <= ROW_TABLES; n++)
 		hostile_copy_pgd(row_pgds[n]);
 	hostile_case("register", 0, hostile_register());
-	/* What is given up twice is stashed. */
+	/* The host stashes a root when it gives it up for the second time. */
 	for (n = 0; n < 3 * ROW_TABLES; n++)
 		row_load(row_cr3(n % ROW_TABLES));
 	for (round = 0; round < ROW_ROUNDS; round++) {
@@ -530,7 +533,7 @@ static int writer(void *victim)
 		random ^= random << 13;
 		random ^= random >> 7;
 		random ^= random << 17;
-		/* Above any memory of the host: never listed by accident. */
+		/* The address is above all memory of the host, so it is never listed by accident. */
 		hostile_forge(victim, READ_ONCE(current_cr3),
 			      random | 1ull << 45 | CR3_TAG);
 		cond_resched();
@@ -556,7 +559,7 @@ void hostile_race(void)
 	wake_up_process(task);
 	for (i = 0; i < ROUNDS; i++) {
 		hostile_on(0, race_round);
-		/* There may be one CPU only for both vCPUs. */
+		/* Both vCPUs may share one CPU, so let the other one run. */
 		usleep_range(50, 100);
 	}
 	kthread_stop(task);

@@ -93,7 +93,7 @@ static void try_vmx(void)
 	hostile_case("vmxoff-published", 1, !!hostile_find(table, cr3));
 	hostile_case("vmxoff-lookup", 1, hostile_lookup(table, cr3, &run));
 
-	/* Given up in VMX operation, and that for good. */
+	/* In VMX operation the host gives the registration up, for good. */
 	enter_refused();
 	hostile_case("vmxon-unregister", 0, hostile_call(KVMPV_HC_UNREGISTER, 0, 0));
 	hostile_case("vmxon-unregistered", -KVMPV_ENOENT, hostile_load_cr3(cr3));

@@ -35,8 +35,8 @@ static u64 restarts(void)
 }
 
 /*
- * The host's timer falls into the window, and the guest's, whose handler does
- * not know about it. Against the ABI interrupts are on: with EFLAGS.IF clear at
+ * An interrupt of the host's timer falls into the window, and one of the guest's timer, whose
+ * handler does not know of windows. Against the ABI interrupts are on: with EFLAGS.IF clear at
  * VM entry, Bochs 2.7 holds back the host's interrupts as well.
  */
 static long interrupted(void *unused)
@@ -49,7 +49,7 @@ static long interrupted(void *unused)
 	preempt_disable();
 	cr3 = hostile_cr3();
 	were = restarts();
-	/* Some milliseconds, sooner or later, however fast the CPU. */
+	/* Tries until the interrupt has come, which takes some milliseconds on any CPU. */
 	do {
 		r = hostile_spin(hostile_mine()->table, cr3, &run,
 				 8ull << (20 + tries));

@@ -56,7 +56,7 @@ static irqreturn_t handler(int unused, void *dev)
 	hard++;
 	if (crash)
 		panic("kvmpv_irq: in a handler");
-	/* A line that was to be masked, and is not. */
+	/* An interrupt storm: the line was to be masked, and is not. */
 	if (hard > 100 * count)
 		outb(0, base + UART_IER);
 	if (threaded)
@@ -101,7 +101,7 @@ static int uart_show(struct seq_file *m, void *unused)
 				 threaded ? IRQF_ONESHOT : 0, "kvmpv_irq", &handled);
 	if (r)
 		return r;
-	/* What was latched before. */
+	/* An interrupt that was latched before comes now. */
 	msleep(20);
 	hard = thread = 0;
 	for (i = 0; i < count; i++) {

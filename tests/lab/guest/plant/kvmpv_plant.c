@@ -39,7 +39,7 @@ static pte_t *table_of(unsigned long va)
 	return pte_offset_kernel(pmd, va);
 }
 
-/* An address: this module's page is to be seen there by who writes. */
+/* A process writes an address, at which it is to see this module's page from then on. */
 static ssize_t plant_write(struct file *f, const char __user *buf, size_t n, loff_t *pos)
 {
 	unsigned long va;

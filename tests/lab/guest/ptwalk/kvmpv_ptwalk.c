@@ -56,7 +56,7 @@ static void walk_pud(struct seq_file *m, unsigned long va, pud_t *pud)
 	}
 }
 
-/* Of the task that reads. Nothing in the kernel's half is ever taken away. */
+/* Shows the tables of the task that reads the file. From the kernel's half nothing is ever taken away. */
 static int ptwalk_show(struct seq_file *m, void *unused)
 {
 	pgd_t *pgd = kernel_to_user_pgdp(current->mm->pgd);
