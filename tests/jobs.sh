@@ -5,7 +5,7 @@
 # prove runs ./job for each, and judges. A job has failed if a check has, if it says nothing, skips something, has more or
 # fewer checks than its tests have planned, runs into its timeout, or ends with a status that is not 0.
 : "${top:?}" "${logs:?}"
-# A list of jobs is whole, or there is none.
+# If a part of a list of jobs cannot be made, there must be no list at all.
 set -o pipefail
 shopt -s inherit_errexit
 
@@ -56,7 +56,7 @@ pairs_here() {
 }
 
 series_here() {
-	# No number: that of a package.
+	# A guest kernel out of its package has no number.
 	[ "$1" != deb ] || { echo deb; return; }
 	printf '%s\n' "$1" "$default_series" | sort -V | tail -n 1
 }
@@ -79,7 +79,7 @@ chosen_jobs() {
 	list_jobs | awk -v wanted=" $* " 'wanted == "  " || index(wanted, " " $1 " ")'
 }
 
-# run_jobs [NAME...]: runs chosen_jobs. The long ones come first; without VMX in the machine each emulator takes one core.
+# run_jobs [NAME...]: runs chosen_jobs, in the order of the list, which has long ones first. Two at a time, as each emulator takes a core.
 run_jobs() {
 	rm -rf "$logs"
 	mkdir -p "$logs"
@@ -90,14 +90,14 @@ run_jobs() {
 	prove_jobs $(cut -d "$(printf '\t')" -f 1 "$logs/jobs" | cut -d ' ' -f 1)
 }
 
-# prove_jobs NAME...: jobs of the file $logs/jobs. prove takes a name for a test's file, and would look for tests in a
-# folder of that name.
+# prove_jobs NAME...: runs jobs of the file $logs/jobs. In that folder, since prove takes a name for that of a file, and would look for
+# tests in a folder of that name, of which the top of the tree has some.
 prove_jobs() {
 	(
 		cd "$logs" || exit
 		prove --norc -Q -j2 --exec "$top/tests/job" "$@" 2>&1 3>&1 | tee -a "$logs/shown"
 	) &
-	# Not in the foreground, where bash would put off its traps until the end.
+	# In the background, since bash runs its traps only when a command in the foreground has ended.
 	wait $! || proved=false
 }
 
@@ -122,7 +122,7 @@ sum_up() {
 	passed=$(cat "$logs"/*.log | grep -c '^ok - ') || :
 	{
 		grep -H '^not ok - ' "$logs"/*.log | sed 's,^.*/\(.*\)\.log:not ok - ,not ok - \1: ,' || :
-		# No check has failed, but prove tells above what is wrong.
+		# Jobs in which no check has failed, but of which prove tells that something is wrong.
 		sed -n 's/^\([^ ]*\) *(Wstat: .* Failed: 0)$/not ok - \1: the job/p' "$logs/shown"
 	} >"$logs/failed"
 	$proved || [ -s "$logs/failed" ] || echo "not ok - prove" >"$logs/failed"

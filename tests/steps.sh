@@ -28,7 +28,7 @@ step() {
 	echo "== $step_text: $(($(date +%s) - step_start)) s"
 }
 
-# What "make" of a guest kernel compiles, about.
+# About how many objects are compiled for a guest kernel.
 OBJECTS=1160
 
 build_done() {
@@ -61,7 +61,7 @@ logged() {
 
 build_host() { "$top/tests/setup/make-root" && "$top/tests/setup/install-module"; }
 
-# Both halves of what has to be built; together, because each waits a lot.
+# Builds host and guest at the same time, because either waits a lot.
 build_both() {
 	logged host build_host &
 	host=$!

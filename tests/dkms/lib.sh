@@ -7,9 +7,9 @@ module=kvm-paravirt/$version
 cloud_kernels() { find /lib/modules -mindepth 1 -maxdepth 1 -name '*-cloud-amd64' -printf '%f\n' | sort -V; }
 kernel=$(cloud_kernels | head -n 1)
 series=$(echo "$kernel" | cut -d . -f 1,2)
-# The same of the next series, if this Debian has one.
+# The newest kernel, which is of the next series if this Debian has one.
 newer=$(cloud_kernels | tail -n 1)
-# Another flavour of the first; Debian 12 does without the kernel itself where its headers are.
+# Another flavour of the first kernel, of which only the headers are installed.
 other=$(basename "/usr/src/linux-headers-$series".*[0-9]-amd64 | sed 's/^linux-headers-//')
 headers_version=$(dpkg-query -W -f '${Version}' "linux-headers-$kernel")
 headers=/lib/modules/$kernel/build
@@ -24,7 +24,7 @@ check_log=$out
 # shellcheck source-path=SCRIPTDIR source=../checks.sh
 . /mnt/tests/checks.sh
 
-# It may be the line that dkms has put into make.log. Debian 13's dkms ends with a line of dashes.
+# The reason may be in make.log, where dkms puts it. Debian 13's dkms ends that with a line of dashes.
 reason() { cat "$out" "$make_log" 2>/dev/null | grep -v '^-*$' | tail -n 1; }
 
 # The folder that modprobe takes the modules from; more than one if it is not the same for all.

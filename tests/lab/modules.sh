@@ -10,7 +10,7 @@ copy_source() {
 	cp -r "$top/host-dkms" "$top/abi" "$1"
 }
 
-# change DIR FILE SED-ARGUMENT...: a file of src/ there; what changes nothing fails.
+# change DIR FILE SED-ARGUMENT...: changes a file of src/ there, and fails if nothing has changed.
 change() {
 	local file=$1/host-dkms/src/$2
 	cp "$file" "$1/before"

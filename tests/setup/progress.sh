@@ -23,20 +23,22 @@ time_left() {
 	[ $((left_ended * 20)) -lt $left_all ] || echo "; $(about $(($2 * (left_all - left_ended) / left_ended))) left"
 }
 
-# How long it takes from the end of the step to that of the whole, in seconds; 0 if nobody says.
+# For how many seconds the whole command goes on after the step that is running; 0 if it does not say.
 later=0
 
 # estimate SECONDS DONE COMMAND...: runs COMMAND, and says every 20 seconds how far it is, and for how much longer it will go on.
 # SECONDS is what it takes on an idle machine of 2023 with two cores. DONE, a function, prints the thousandths that are done,
 # from which follows this machine's own pace, and what they are, in words.
 estimate() {
-	# Without the lock of ../steps.sh: it outlives an interrupt until it looks for the shell again.
+	# Without the lock of ../steps.sh, descriptor 9. After an interrupt the teller lives until its next look for this
+	# shell, and would have the lock for so long.
 	tell_estimate "$1" "$2" 9>&- &
 	teller=$!
 	shift 2
 	estimated=0
 	"$@" || estimated=$?
-	# A signal that a shell could handle gets lost if it comes when the subshell has just begun.
+	# By SIGKILL, since another signal gets lost if it comes while the subshell has just begun, and still has this shell's
+	# traps.
 	{
 		kill -KILL "$teller"
 		wait "$teller"
@@ -51,12 +53,12 @@ tell_estimate() {
 	first=${first%% *}
 	last=$first
 	at=0
-	# An orphaned sleep must not keep the caller's pipe open.
+	# The sleep may outlive this shell. Without its output it does not keep the caller's pipe open.
 	while sleep 20 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
 		gone=$(($(date +%s) - began))
 		words=$($2)
 		done=${words%% *}
-		# The first thousandths say little of the others.
+		# There is a pace when 50 thousandths are done: the first ones say little of the others.
 		if [ $((done - first)) -ge 50 ] && [ "$done" != "$last" ]; then
 			left=$((gone * (1000 - done) / (done - first)))
 			last=$done

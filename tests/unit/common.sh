@@ -4,7 +4,7 @@
 top=$(cd "$(dirname "$0")/../.." && pwd)
 here=$top/tests/unit
 src=$top/host-dkms/src
-# What needs no kernel.
+# The files that need no kernel.
 plain="paravirt_args.c paravirt_roots.c"
 out=$top/build/unit
 flags="-std=gnu11 -g -Wall -Wextra -Werror -fno-sanitize-recover=all -I$here/include -I$top/abi"

@@ -82,7 +82,7 @@ trace_registered() {
 # host; at most NATIVE a vCPU did not meanwhile.
 took_up() {
 	check "$1: the storm goes on, memory is right" storm_goes_on
-	# Its rounds can be over before a vCPU that was told "no" asks again.
+	# Two rounds can be over before a vCPU that was told "no" asks again.
 	guest_sh $G 60 "i=0; while [ \$(cat $COUNT/registered) -lt $((was_registered + GUEST_SMP)) ] && [ \$i -lt 100 ]; do sleep 0.02; i=\$((i + 1)); done"
 	trace_registered kvm_pvclock_update
 	check "$1: each of $GUEST_SMP vCPUs has registered again ($VCPUS), within $2 ms ($WITHIN us)" \
@@ -94,7 +94,7 @@ took_up() {
 	check "$1: loads with help: $((LOADS - was_loads))" [ $((LOADS - was_loads)) -gt 20 ]
 }
 
-# goes_native TEXT: the host has nothing to offer. The guest loads CR3 itself, and does not ask all the time.
+# goes_native TEXT: where the host offers nothing, the guest loads CR3 itself, and does not ask all the time.
 goes_native() {
 	check "$1: the storm goes on, memory is right" storm_goes_on
 	guest_counts
@@ -104,19 +104,19 @@ goes_native() {
 	guest_sh $G 60 'sleep 0.1'
 	guest_counts
 	check "$1: none with help meanwhile ($native_loads, $LOADS)" [ "$LOADS" = "$native_loads" ]
-	# Twice a second; the first call, and the rounding.
+	# Each vCPU asks twice a second. Two more are for the first call, and for rounding.
 	native_most=$((GUEST_SMP * (2 + (UPTIME - was_uptime) / 50)))
 	check "$1: asked $((REFUSED - was_refused)) times, at most $native_most" [ $((REFUSED - was_refused)) -le $native_most ]
 }
 
-# kept TEXT: it has not been anywhere else, and lost nothing
+# kept TEXT: the guest has not been moved, and has lost no registration.
 kept() {
 	check "$1: the storm goes on, memory is right" storm_goes_on
 	guest_counts
 	check "$1: nothing has registered anew ($was_registered, $REGISTERED)" [ "$REGISTERED" = "$was_registered" ]
 }
 
-# the other of two names: a QEMU that comes and one that goes have different ones.
+# Prints the other one of two names: a QEMU that comes and one that goes have different names.
 other() { [ $G = a ] && echo b || echo a; }
 
 moved_start() {	# WORD...

@@ -13,7 +13,7 @@ pass=insns
 # in_memory: MB that QEMU has.
 in_memory() { echo $(($(rss_kb b) / 1024)); }
 
-# falls MB: it has no more than that, within a minute.
+# falls MB: waits, for a minute at most, until it has no more than that.
 falls() {
 	falls_left=60
 	while [ "$(in_memory)" -gt "$1" ]; do
@@ -23,7 +23,7 @@ falls() {
 	done
 }
 
-# The guest uses memory: what QEMU then has in $used, faults in $faults.
+# Has the guest use memory. How much QEMU then has is in $used, how many faults that took in $faults.
 uses() {
 	counters >"$RUN"/before
 	check "$config: $1" guest_sh b 120 "dd if=/dev/zero of=/held/file bs=1M count=$HELD 2>/dev/null"
@@ -33,8 +33,8 @@ uses() {
 	say "note: $config: $1: $faults faults, $used MB of QEMU"
 }
 
-# touches_little WHAT: what comes with one page of 64 that is written to, of memory that was given back. Blocks are right for
-# memory that the guest has never used, of which there is some.
+# touches_little WHAT: the guest writes to one page of 64 in memory that it has given back; how many come into memory with them?
+# Some do, as blocks are right for memory that the guest has never used, of which it has some.
 touches_little() {
 	low=$(in_memory) spare=8
 	[ "$config" != 64 ] || spare=32
@@ -45,7 +45,7 @@ touches_little() {
 		[ "$now_in_memory" -le $((low + spare)) ]
 }
 
-# balloon_is MB: what the guest is left with.
+# balloon_is MB: the balloon leaves the guest so much.
 balloon_is() {
 	guest_tell b "balloon $1"
 	balloon_left=60

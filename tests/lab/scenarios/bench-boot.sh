@@ -19,7 +19,7 @@ boot() {	# CONFIG MODULE KERNEL WORD [PARAM=VALUE...]
 		return
 	fi
 	kvm_load "$module" "$@" || return
-	# With tracing, without it: tracing costs instructions.
+	# Once with tracing and once without, as tracing costs instructions.
 	for pass in insns exits; do
 		hist_clear
 		counters >"$RUN"/before

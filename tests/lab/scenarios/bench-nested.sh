@@ -9,13 +9,13 @@ NESTED="nested.sh"
 CLOCK="instructions"
 PAIRS="stock/stock,stock/block64,block64/stock,block64/block64"
 WORKS="touch_ept:96,forkexec:60"
-# With less L0 would be short of what L1 may still take, and allocate no blocks for it; and L1 for L2.
+# With less memory, L0 would be short of what L1 may still take, and so allocate no blocks for it; likewise L1 for L2.
 MEGABYTES="1536"
 GUEST_MEM=512
 L2_MEM=192
 # Entries of L1 into L2: one for each exit of L2 that is L1's to handle.
 STATS="violations_per_op:pf_taken l2_entries_per_op:nested_run"
-# There the emulator's time is the real one.
+# On the SVM machine the emulator's time is the real one, so it cannot count instructions.
 [ "$MACHINE" != svm ] || CLOCK_METRIC=ns_per_op
 GUEST_BZIMAGE=/lab/l1/vmlinux
 GUEST_INITRAMFS=/lab/l1/initramfs.cpio

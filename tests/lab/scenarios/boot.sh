@@ -10,7 +10,7 @@ delays_so_far() {
 	awk '$1 == "{" { sub(/.*hitcount: */, ""); n += $0 } END { print n + 0 }' $PIO/hist
 }
 
-# boot WORD...: counts, in DELAYS and INVLPGS. GUEST_QEMU as for guest.
+# boot WORD...: boots a guest, and counts in DELAYS and INVLPGS. GUEST_QEMU is as for guest.
 boot() {
 	DELAYS=none INVLPGS=none
 	before=$(delays_so_far)

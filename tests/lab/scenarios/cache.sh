@@ -28,11 +28,11 @@ near() {	# TEXT A B: both measured, less than a hundredth of an exit per operati
 		'BEGIN { exit !(a != "" && b != "" && a - b < 0.01 && b - a < 0.01) }'
 }
 
-# How often a guest exits without the option tells about our module, not about a guest's kernel that watches itself.
+# These counts are about our module. They are not made of a guest's kernel that watches itself.
 if [ "$GUEST_DEBUG" = 0 ]; then
 	exits_of stock
 	stock_crs=$CRS stock_invlpgs=$INVLPGS
-	# Else the rest would compare nothing with nothing.
+	# If nothing exited, the comparisons below would show nothing.
 	near "on the stock module each switch is a CR access" "$CRS" 1
 	kvm_unload
 	exits_of ours
@@ -63,7 +63,7 @@ check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
 uses_stash a
 check "memory is right beside a ring of 8, forks and execs" \
 	guest_sh a 240 "($RING8; $RING8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
-# All page tables are write-protected for it, and the memory slots are others when it begins and when it ends.
+# Dirty logging write-protects all page tables, and changes the memory slots when it begins and when it ends.
 guest_tell a "migrate_set_parameter max-bandwidth 64k"
 guest_tell a 'migrate -d "exec:cat >/dev/null"'
 check "dirty logging is on" guest_until a "info migrate" "Migration status: *" "*active"
@@ -72,7 +72,7 @@ guest_tell a migrate_cancel
 check "dirty logging is off" guest_until a "info migrate" "Migration status: *" "*cancelled"
 check "memory is right without it" guest_sh a 240 "$RING8 && memsum 1"
 
-# Without PCID Linux relies on the flush of each task switch to see that a page is still in use; with PCID it does without.
+# Without PCID, Linux counts on the flush of each task switch to see later whether a page is still in use.
 if ! guest_sh a 60 'grep -qw pcid /proc/cpuinfo'; then
 	check "pages in constant use are seen to be accessed" guest_sh a 120 'aged 100'
 fi

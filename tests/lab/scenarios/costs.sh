@@ -6,7 +6,7 @@ CLOCK="instructions"
 MANY=${MANY:-5}
 COUNT=${COUNT:-3}
 
-# kvmpv_sums: kmalloc and kfree of ours: "SIZE ALLOCATED CALLS" and "freed - CALLS"
+# kvmpv_sums: what our functions have allocated and freed, as lines "SIZE ALLOCATED CALLS" and "freed - CALLS".
 kvmpv_sums() {
 	sed -n 's/^{ call_site:.* kvmpv_.*, bytes_req: *\([0-9]*\), bytes_alloc: *\([0-9]*\) } hitcount: *\([0-9]*\).*/\1 \2 \3/p' \
 		/sys/kernel/tracing/events/kmem/kmalloc/hist
@@ -26,7 +26,7 @@ echo '!hist:keys=call_site.sym,bytes_req,bytes_alloc:size=4096' >/sys/kernel/tra
 echo '!hist:keys=call_site.sym:size=4096' >/sys/kernel/tracing/events/kmem/kfree/trigger
 after=$(slab)
 say "note: our kmalloc (asked, got, times) and kfree: $(tr '\n' ';' <"$RUN"/sums)"
-# Three for each REGISTER: the copy of the state page, freed at once, what is kept, and the stash.
+# Each REGISTER allocates three: the copy of the state page, which is freed at once, the registration, and the stash.
 check "$((64 * MANY)) registrations of 64 vCPUs: all that was allocated is freed" \
 	awk -v want=$((3 * 64 * MANY)) '$1 == "freed" { freed += $3; next } { got += $3 }
 		END { exit !(got >= want && got == freed) }' "$RUN"/sums
@@ -55,7 +55,7 @@ most() { sed -n "s/^cost: $1: .* max //p" "$RUN"/tiny; }
 
 least() { sed -n "s/^cost: $1: min \([0-9]*\) .*/\1/p" "$RUN"/tiny; }
 
-# bounded PER_CENT THAN NAME...: no more than that part of what another exit cost.
+# bounded PER_CENT THAN NAME...: each costs at most so many per cent of what the exit THAN costs.
 bounded() {
 	bounded_than=$2 bounded_part=$1
 	shift 2
@@ -66,26 +66,26 @@ bounded() {
 	done
 }
 
-# What stock KVM does in one exit of the guest's, given the same page tables, is the measure.
+# The measure is what stock KVM does in one exit of a guest that has the same page tables.
 tiny cost -c "$COUNT"
 bounded 150 "CPUID, an exit that does nothing" PROBE FEATURES
-# Reads a page of the guest's.
+# These read a page of the guest's.
 bounded 225 "CPUID, an exit that does nothing" "REGISTER, refused"
-# Writes to the VMCS, has the root loaded anew, and looks for roots to give back at 48 places.
+# This writes to the VMCS, has the root loaded anew, and looks for roots to give back at 48 places.
 bounded 300 "CPUID, an exit that does nothing" UNREGISTER
 bounded 125 "MOV to CR4, PGE toggled" "REGISTER with FEATURES" "LOAD_CR3, no flush, recent" \
 	"LOAD_CR3, no flush, not kept" "LOAD_CR3, recent" "FLUSH USER" "FLUSH ALL" "FLUSH_RANGE, 64 page tables" \
 	"FLUSH_RANGE, 2^40 pages" "FLUSH_VCPUS, all, 64 page tables" "FLUSH_VCPUS, all, ALL"
-# On the stock module this looks at nothing, so another exit that goes through page tables is the measure.
+# The same operation on the stock module looks at nothing, so the measure is another exit that goes through page tables.
 bounded 50 "MOV to CR4, PGE toggled" "MOV to CR3, kernel half without a leaf"
 full="MOV to CR4, PGE toggled, 64 full page tables"
 bounded 125 "$full" "FLUSH ALL, 64 full page tables" "FLUSH_RANGE, 64 full page tables" "RELEASE, 64 full page tables"
-# The least of each, as a clock may tick amid the most. A single exit would be more than a hundredth of all.
+# Compared is the least of each, as a clock may tick amid others. One exit more would be more than a hundredth of it.
 kept=$(least "writes to 64 page tables") released=$(least "writes to 64 released page tables")
 check "writes to page tables that are released do not exit: $kept, $released" \
 	[ -n "$kept" -a "${released:-0}" -gt 0 -a $((${released:-0} * 100)) -lt "${kept:-0}" ]
 
-# 63 more vCPUs to look at, which sleep. With so many KVM has more to do for an INVLPG, and a call for 64 pages is 64 of them.
+# Here there are 63 more vCPUs, which sleep. With so many KVM has more to do for an INVLPG, and a call for 64 pages does 64 of them.
 tiny cost -c 1 -n 64
 bounded 125 "MOV to CR4, PGE toggled" "FLUSH_VCPUS, all, ALL" "LOAD_CR3, recent" "FLUSH ALL"
 bounded 500 "MOV to CR4, PGE toggled" "RELEASE, 64 page tables"

@@ -3,7 +3,7 @@
 # QEMU's gdb stub, while memory is verified in the guest: breakpoints and single-stepping in the window, where table and
 # list are empty as long as that lasts. The client is a few lines: gdb is too large for the emulated host.
 
-# gdb PACKET: its answer, in REPLY.
+# gdb PACKET: sends it; the answer is in REPLY.
 gdb() {
 	printf "+\$%s#%s" "$1" "$(printf %s "$1" | od -An -v -tu1 |
 		awk '{ for (i = 1; i <= NF; i++) sum += $i } END { printf "%02x", sum % 256 }')" >/run/gdb.in
@@ -33,7 +33,7 @@ symbol() {
 	guest_expect d 'G: rc=0' 60
 }
 
-# above A B: hexadecimal numbers of equally many digits.
+# above A B: is A greater? They are hexadecimal numbers of equally many digits.
 above() { expr "x$1" \> "x$2" >/dev/null; }
 
 kvm_load ours
@@ -75,7 +75,7 @@ for kind in "0 software" "1 hardware"; do
 	check "$text: $steps steps to the miss path, $back of them backwards" [ "$RIP" = "$miss" -a $back = 0 -a $steps -gt 2 ]
 done
 
-# Nothing to be hit in an empty table: the guest runs on, and never gets to the MOV.
+# In an empty table no lookup hits, so the guest runs on, and never gets to the MOV.
 gdb "Z0,$commit,1"
 check "breakpoint at the MOV is set" [ "$REPLY" = OK ]
 gdb c

@@ -13,7 +13,7 @@ no_cache() {
 	check "$1: $2, in sysfs too" guest_sh f 60 "grep -q '^off: ' /sys/kernel/kvm_paravirt/cr3_cache"
 	check "$1: memory of 8 processes is right" guest_sh f 240 'memsum 1'
 }
-# Roots that KVM keeps, and those of the stash, are loaded without a table.
+# Without a table the fastpath loads roots that KVM keeps, and roots of the stash.
 ring_and_memory() {
 	uses_stash f
 	check "memory is right beside a ring of 8, forks and execs" \
@@ -73,7 +73,7 @@ svm)
 	;;
 esac
 kvm_load stock
-# What entry code does without CR3 reads costs an LFENCE, which gains nothing where no page tables are shadowed.
+# Entry code that does not read CR3 costs an LFENCE, which gains nothing where no page tables are shadowed.
 no_cache "stock module" "$none" pti=on
 check "stock module: page table isolation is on, its entry code is as ever" \
 	guest_sh f 60 'dmesg | grep -q "page tables isolation: enabled" && grep -qx stock /sys/kernel/kvm_paravirt/pti'

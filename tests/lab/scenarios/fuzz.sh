@@ -8,7 +8,7 @@ FORMS="shadow"
 
 HOST=/sys/kernel/debug/kvm_paravirt_host
 
-# fuzzed VCPUS...: as long as is asked for; OPTIONS are those of the form.
+# fuzzed VCPUS...: fuzzes for as long as LENGTH says. OPTIONS are those of the form.
 fuzzed() {
 	if [ -n "${TINY:-}" ]; then
 		# shellcheck disable=SC2086 # words are meant
@@ -50,12 +50,12 @@ for form in $(echo "$FORMS" | tr , ' '); do
 		*) say "note: $form: ${counter##*/} $count" ;;
 		esac
 	done
-	# Else nothing of the stash was tried.
+	# Without these the stash was not tried.
 	if [ "$form" = shadow ] && [ -z "${TINY:-}" ]; then
 		read -r count <$HOST/stash_switches
 		check "roots beyond four were loaded from the stash ($count)" [ "$count" -gt 100 ]
 	fi
-	# KVM then tells of shadow pages that somebody still refers to.
+	# When the module is unloaded, KVM complains of shadow pages to which there are references left.
 	kvm_unload
 done
 dmesg_clean

@@ -11,7 +11,7 @@ kvm_load ours
 GUEST_SMP=2
 GUEST_MEM=256
 
-# Q35 with SeaBIOS: S3, and the firmware allows VMX operation.
+# The machine Q35 with SeaBIOS has S3, and its firmware allows VMX operation.
 MICROVM=$GUEST_MACHINE
 GUEST_MACHINE=q35
 GUEST_QEMU="-bios /usr/share/seabios/bios-256k.bin"
@@ -32,7 +32,7 @@ registrations "suspend to RAM" 2
 guest_kill h
 
 if [ "$MACHINE" = vmx ]; then
-	# The module's own registration, in a guest that has none; then a guest's that has one.
+	# First with the registration that the module makes in a guest that has none, then in a guest that has registered itself.
 	GUEST_SMP=1
 	GUEST_QEMU="-bios /usr/share/seabios/bios-256k.bin"
 	if hostile_guest; then

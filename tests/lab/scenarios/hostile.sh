@@ -18,7 +18,7 @@ hostile_dies() {
 	dmesg_clean
 }
 
-# counted COUNTER...: the host has seen each of them.
+# counted COUNTER...: checks that the host has counted each of these refusals.
 counted() {
 	for counter; do
 		read -r count <$DEBUGFS/"$counter"
@@ -26,13 +26,13 @@ counted() {
 	done
 }
 
-# Everything offered; a well-behaved guest beside. It is told when to end: SIGCHLD makes the shell's
+# The host offers everything, and a well-behaved guest runs beside. That one is told when to end, since SIGCHLD makes the shell's
 # read forget what it has of a line.
 kvm_load ours populate=1
 GUEST_SMP=1
 guest good nopti kvm_paravirt=1 lab=memsum:6,serve
 GUEST_SMP=2
-# A PCI expansion ROM is a read-only memory slot; microvm's firmware is none.
+# A PCI expansion ROM is a read-only memory slot, which microvm's firmware is not.
 ROM="-M pcie=on -device ich9-ahci,romfile=/usr/share/qemu/bios-microvm.bin"
 GUEST_QEMU=$ROM
 # What needs CR3 targets is Intel's alone.
@@ -68,7 +68,7 @@ check "well-behaved guest: it goes on" guest_expect good 'G: ready' 60
 guest_say good "done"
 check "well-behaved guest powers off" guest_wait good 60
 
-# A CPU without PCIDs: other values in the list, other rules for the tag bit.
+# On a CPU without PCIDs the list has other values, and the tag bit other rules.
 if [ "$MACHINE" = vmx ] && hostile_guest nopcid; then
 	for g in table aliased window life flushed; do
 		hostile $g
@@ -94,7 +94,7 @@ less() {
 		*) counted refused_ENOSYS ;;
 		esac
 		if [ "$less_group" = nocache ]; then
-			# Its one vCPU has new roots filled beforehand: this one has no page.
+			# A guest with one vCPU has its new roots filled beforehand, and this root maps nothing.
 			hostile_dies diehole
 		else
 			guest_say h "done"

@@ -7,7 +7,7 @@ KSM=/sys/kernel/mm/ksm
 
 vmstat() { awk -v name="$1" '$1 == name { print $2 }' /proc/vmstat; }
 
-# meanwhile COMMAND: again and again until meanwhile_ends; how often, in TIMES.
+# meanwhile COMMAND: runs it again and again until meanwhile_ends, which tells in TIMES how often.
 meanwhile() {
 	: >/run/meanwhile
 	while [ -e /run/meanwhile ]; do
@@ -31,7 +31,7 @@ mkdir -p $CGROUP
 mount -t cgroup2 none $CGROUP
 echo +memory >$CGROUP/cgroup.subtree_control
 mkdir $CGROUP/vm
-# What a process has already is not charged anew when it moves: QEMU is born there.
+# QEMU is started in the cgroup, since memory that a process has already is not charged anew when it moves.
 echo $$ >$CGROUP/vm/cgroup.procs
 GUEST_SMP=2
 busy_guest h
@@ -58,12 +58,12 @@ check "$merged pages are merged" [ "$merged" -gt 100 ]
 echo 2 >$KSM/run
 goes_on h "after KSM"
 
-# 1: not accessed, 4: not written to, which write-protects.
+# 1 clears the accessed bits. 4 clears the soft-dirty bits, for which it write-protects.
 meanwhile "echo 1 >/proc/$vmm/clear_refs; echo 4 >/proc/$vmm/clear_refs; echo 1 >/proc/sys/vm/compact_memory"
 goes_on h "pages move and become read-only"
 goes_on h "pages still do"
 meanwhile_ends
-# A compaction takes as long as it takes: as many as rounds of the check.
+# How long a compaction takes is not known, so there is one for each round of the check.
 check "that $TIMES times" [ "$TIMES" -ge 2 ]
 goes_on h "after that"
 

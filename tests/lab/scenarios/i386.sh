@@ -8,7 +8,7 @@ PIO=/sys/kernel/tracing/events/kvm/kvm_pio
 off='host ABI v1: cr3-cache off, this kernel is 32-bit'
 none='the host does not know kvm-paravirt, full emulation'
 
-# start TEXT SMP "WORD..." LINE: a guest that serves, and what it says; its kernel's version is in KERNEL.
+# start TEXT SMP "WORD..." LINE: starts a guest that serves, and checks that it says LINE. Its kernel's version is in KERNEL.
 start() {
 	GUEST_SMP=$2
 	# shellcheck disable=SC2086 # words are meant
@@ -39,7 +39,7 @@ finish() {	# TEXT
 	guest_kill g
 }
 
-# Exits for port 0x80 from delays_start to delays_stop, in DELAYS. Two are no delays: on 32-bit PCs the 8250
+# DELAYS is the number of exits for port 0x80 from delays_start to delays_stop. Two are no delays: on 32-bit PCs the 8250
 # driver puts values on the bus, twice for each port that it probes.
 delays_start() { echo 'hist:keys=port if port == 0x80' >$PIO/trigger; }
 delays_stop() {
@@ -66,7 +66,7 @@ calls() {
 }
 
 kvm_load ours
-# Without INVPCID, which the kernel prefers to flush all.
+# Without INVPCID, by which the kernel would flush everything.
 start "2 vCPUs" 2 "nopti clearcpuid=invpcid kvm_paravirt=1" "$off; tlb-flush io-delay"
 check "2 vCPUs: sysfs says so" guest_sh g 60 "grep -qx 'off: this kernel is 32-bit' $STATE/cr3_cache"
 memory "2 vCPUs" 2
@@ -89,7 +89,7 @@ case $KERNEL in
 *) not_ok "a 32-bit kernel" "$KERNEL, see GUEST_KERNEL" ;;
 esac
 
-# Interrupts through the 8259A. Not with nolapic: under that PAE guests hung with the light driver as well as without it.
+# With noapic, interrupts come through the 8259A. So they would with nolapic, but with that PAE guests hung, whichever driver they had.
 legacy="nopti acpi=off noapic 8250.nr_uarts=1"
 delays_start
 start "1 vCPU" 1 "$legacy kvm_paravirt=1" "$off; tlb-flush io-delay pic"

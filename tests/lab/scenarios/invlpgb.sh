@@ -6,7 +6,7 @@ kvm_load ours
 GUEST_SMP=2
 GUEST_VMM="env LD_PRELOAD=/bin/invlpgb.so $GUEST_VMM"
 
-# Else the rest would show nothing.
+# If the guest did not know of INVLPGB, the rest would show nothing.
 guest w nopti kvm_paravirt=0 lab=serve
 guest_crashes w
 check "without the option a guest uses INVLPGB, and that ends it" eval '! guest_expect w "G: ready" 8'

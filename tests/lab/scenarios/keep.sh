@@ -6,16 +6,16 @@
 COUNT=/sys/kernel/debug/kvm_paravirt
 STATE=/sys/kernel/kvm_paravirt
 
-# counts NAME OPERATOR NUMBER
+# counts NAME OPERATOR NUMBER: compares a counter of the guest's.
 counts() { check "$text: $1 $2 $3" guest_sh t 60 "[ \$(cat $COUNT/$1) $2 $3 ]"; }
 
-# No table forgotten, none in the way of another, none freed twice.
+# Checks that no table was forgotten, was in the way of another, or was freed twice.
 no_complaint() {
 	check "$text: its kernel does not complain" guest_sh t 60 \
 		'! dmesg | grep -E "BUG|WARNING|non-zero pgtables|Bad page"'
 }
 
-# spares KIND...: each by processes that have each other's tables.
+# spares KIND...: runs "spare" of each kind, by processes that get each other's tables.
 spares() {
 	for kind; do
 		check "$text: $kind" guest_sh t 240 "spare $kind 5"
@@ -24,7 +24,7 @@ spares() {
 
 all="empty huge unmap move grow fork cow"
 
-# kept TEXT WORD...: a guest that keeps them.
+# kept TEXT WORD...: the checks of a guest that keeps page tables.
 kept() {
 	text=$1
 	shift
@@ -32,7 +32,7 @@ kept() {
 	check "$text: guest says so" guest_expect t "G: kvm-paravirt: * keep*" 240
 	guest_expect t 'G: ready' 60
 	check "$text: so does sysfs" guest_sh t 60 "grep -qx kept $STATE/page_tables"
-	# Linux has them off in so small a guest.
+	# In so small a guest Linux has huge pages switched off.
 	check "$text: huge pages" guest_sh t 60 'echo madvise >/sys/kernel/mm/transparent_hugepage/enabled'
 	# shellcheck disable=SC2086 # a list of words
 	spares $all
@@ -42,13 +42,13 @@ kept() {
 	check "$text: memory of 8 processes is right" guest_sh t 480 'memsum 1'
 }
 
-# flushed OPERATOR: copy-on-write flushed single pages, or not (with page table isolation, too).
+# flushed OPERATOR: has copy-on-write flushed single pages, or has it not? Page table isolation makes no difference.
 flushed() {
 	counts cow "$@" 0
 	counts fork_ranges "$@" 0
 }
 
-# around on|off: which pages a process has, those that it touched and others.
+# around on|off: checks which pages a process has, of those that it touched and of others.
 around() {
 	check "$text: pages that were not touched, $1" \
 		guest_sh t 240 "around $1 upwards gaps reads ends filled only again forks secrets races"
@@ -73,7 +73,7 @@ check "one vCPU: memory that is asked for is given back" guest_sh t 60 \
 	"for i in 1 2 3 4 5 6 7 8; do echo 2 >/proc/sys/vm/drop_caches; done; [ \$(cat $STATE/kept_pages) -lt 40 ]"
 check "one vCPU: with addresses at random, too" guest_sh t 240 \
 	'echo 2 >/proc/sys/kernel/randomize_va_space; for i in 1 2 3 4 5 6 7 8 9; do sh -c "echo a | cat | wc -c >/dev/null" || exit; done; memsum 1'
-# A share of 128 MB, whatever has run.
+# The tables that are kept are bounded by a share of the 128 MB, whatever has run.
 check "one vCPU: no more are kept than a 128th of memory" guest_sh t 60 \
 	"[ \$(cat $STATE/kept_pages) -le \$((\$(sed -n 's/^MemTotal: *\([0-9]*\).*/\1/p' /proc/meminfo) / 4 / 128 + 1)) ]"
 no_complaint
@@ -106,7 +106,7 @@ no_complaint
 guest_kill t
 kvm_unload
 
-# It needs nothing of the host; but a host that says nothing may shadow no page tables.
+# "keep" needs nothing of the host. But a host that does not answer may shadow no page tables, where it is of no use.
 kvm_load stock
 text="stock module"
 guest t nopti kvm_paravirt=1 lab=serve

@@ -11,7 +11,7 @@ lives() {
 	check "$1, memory is right" guest_sh a 120 'memsum 1'
 }
 
-# carry MODULE TEXT: the guest in /run/saved, on another module.
+# carry MODULE TEXT: restores the guest in /run/saved on another module.
 carry() {
 	kvm_load "$1" || return
 	check "$2" guest_restore a /run/saved
@@ -56,7 +56,7 @@ check "guest is saved on stock" guest_save a /run/saved
 kvm_unload
 
 carry ours "back on ours"
-# After -ENOSYS it asks again half a second later.
+# A guest that was told -ENOSYS asks again half a second later.
 check "it has taken up the cache again" guest_sh a 60 \
 	"sleep 0.6; memsum 1; [ \$(cat $COUNT/registered) = 3 ]"
 check "and switches two tasks by it" guest_hits a 200

@@ -16,7 +16,7 @@ random() {
 	RANDOM_IS=$((SEED / 65536 % $1))
 }
 
-# What the next host offers, in HOST_KIND.
+# Chooses what the next host offers; it is in HOST_KIND.
 host_load() {
 	random 4
 	case $RANDOM_IS in
@@ -29,22 +29,22 @@ host_load() {
 	kvm_load $HOST_KIND
 	case $MACHINE:$HOST_KIND in
 	*:ours|svm:*load-cr3*) GIVES=all ;;
-	# A guest with the cache registers for it or for nothing.
+	# A guest that has the cache registers for it, or does not register.
 	*) GIVES=nothing ;;
 	esac
 }
 
-# moved TEXT: as goes from the host that it was on to this one
+# moved TEXT: checks what must be after a move from the host that it was on to this one.
 moved() {
 	case $from,$GIVES in
 	all,all) took_up "$1, $HOST_KIND" 400 1 ;;
-	# It asks twice a second.
+	# The guest asks twice a second.
 	nothing,all) took_up "$1, $HOST_KIND" 900 100000 ;;
 	*,nothing) goes_native "$1, $HOST_KIND" ;;
 	esac
 }
 
-# The memory follows when the guest runs there already. Both sides have to know beforehand.
+# Postcopy: the memory follows when the guest runs there already. Both sides have to know of it beforehand.
 postcopy() {
 	monitor migrate_set_capability postcopy-ram on || return
 	GUEST_MIGRATE=migrate_start_postcopy
@@ -54,7 +54,7 @@ postcopy() {
 
 copied() { guest_migrate $G 'exec:cat >/dev/null' && monitor cont; }
 
-# Memory as it was at one moment; QEMU has it write-protected while the guest goes on.
+# A background snapshot saves memory as it was at one moment: QEMU write-protects it while the guest goes on.
 background() {
 	monitor migrate_set_capability background-snapshot on &&
 		guest_migrate $G 'exec:cat >/run/saved' &&

@@ -54,7 +54,7 @@ took_up "stock to ours" 900 100000
 guest_status "stock to ours" 0 'in use: .*load-cr3'
 check "the storm ends, its memory was right" storm_end
 
-# What nobody needs nobody takes up; but the first switch is enough.
+# A guest that does not switch does not register again; its first switch is enough.
 before_move
 check "live migration of an idle guest" move
 check "idle guest: alive" guest_sh $G 60 'LAB_MARKS=0 pipe 20'

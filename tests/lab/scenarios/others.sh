@@ -2,22 +2,22 @@
 # shellcheck shell=dash disable=SC2034,SC2086 # lists of words
 # What a guest pays that does not use the interface: next to nothing while nobody does; beside one that
 # does, a test of a pointer per hook.
-# PARAMS=ept=1 or npt=1: for guests that nothing is offered.
+# With PARAMS=ept=1 or npt=1 it is about guests to which nothing is offered.
 CLOCK="instructions"
 PARAMS=${PARAMS:-}
 EXITS="cpuid:5000 pio:5000 uio:5000"
-# With two-dimensional paging these do not exit.
+# With two-dimensional paging these works do not exit.
 [ -n "$PARAMS" ] || EXITS="$EXITS switch:2000 fault:2000"
 STORM="vmcall:5000 $EXITS"
 COUNT=/sys/kernel/debug/kvm_paravirt_host
 
-# sizes: of a vCPU, bytes, and a VM, bytes, whole pages.
+# sizes: of the structures of a vCPU, in bytes, and of a VM, in bytes and in whole pages.
 sizes() {
 	echo "$(awk '$1 == "kvm_vcpu" { print $4 }' /proc/slabinfo)" \
 		"$(awk '/ kvm_(dev_ioctl|create_vm|arch_alloc_vm)/ { print $2; exit }' /proc/vmallocinfo)"
 }
 
-# both MODULE: a guest by itself, and beside one with kvm_paravirt=1, which by itself costs something, too.
+# both MODULE: measures a guest by itself, and beside one with kvm_paravirt=1. A guest beside costs something on any module.
 both() {
 	kvm_load "$1" $PARAMS
 	guest m nopti kvm_paravirt=0 lab=serve

@@ -46,8 +46,8 @@ uart_set() {	# IRQ BASE LEVEL THREADED
 	uart_params="echo $1 >$PARAM/irq; echo $2 >$PARAM/base; echo $3 >$PARAM/level; echo $4 >$PARAM/threaded"
 }
 
-# uart WHAT: $N interrupts, none lost; their exits are in EXITS. Requesting and freeing the line are two.
-# One may come twice on the SVM machine, with either driver, see Traps in ../README.md; a line that is not masked
+# uart WHAT: has $N interrupts raised, and checks that none is lost. EXITS is their exits, and two for requesting and freeing the line.
+# On the SVM machine one may come twice, with either driver, see Traps in ../README.md. An interrupt whose line is not masked
 # when it has to be comes thousands of times.
 uart() {
 	counted "$uart_params; echo $N >$PARAM/count; echo \"G: got \$(cat $IRQ/uart)\""
@@ -60,8 +60,8 @@ uart() {
 	fi
 }
 
-# line NAME IRQ BASE OPERATOR EXITS MASKING: exits an interrupt, and how many more with a threaded handler; for
-# edges and levels.
+# line NAME IRQ BASE OPERATOR EXITS MASKING: checks how many exits an interrupt takes, and how many more with a threaded handler,
+# for edges and for levels.
 line() {
 	for level in 0 1; do
 		uart_set "$2" "$3" $level 0
@@ -74,7 +74,7 @@ line() {
 	done
 }
 
-# spurious NAME: what ERR says of them.
+# spurious NAME: raises spurious interrupts, and checks that the line ERR counts them.
 spurious() {
 	err="awk '\$1 == \"ERR:\" { print \$2 }' /proc/interrupts"
 	counted "echo \"G: got \$($err)\""
@@ -89,7 +89,7 @@ spurious() {
 	uart "$1, IRQ10, afterwards"
 }
 
-# ticks NAME: in TICKS and EXITS.
+# ticks NAME: counts timer interrupts in TICKS, and their exits in EXITS.
 ticks() {
 	irq0="awk '\$1 == \"0:\" { print \$2 }' /proc/interrupts"
 	counted "a=\$($irq0); sleep 0.5; b=\$($irq0); echo \"G: got \$((b - a))\""
@@ -99,7 +99,7 @@ ticks() {
 
 pit="nolapic_timer clearcpuid=tsc_deadline_timer nohz=off highres=off"
 kvm_load stock
-# Once: to switch it on and off takes the emulated host longer than the guest's work.
+# The trace is switched on once, since to switch it takes the emulated host longer than the guest's work.
 echo 'hist:keys=port' >$PIO/trigger
 for irqchip in on split off; do
 	GUEST_MACHINE=$MICROVM,kernel-irqchip=$irqchip
@@ -113,7 +113,7 @@ for irqchip in on split off; do
 		check "$name: $EXITS exits for $TICKS timer interrupts" [ "$EXITS" -ge $((TICKS * 4)) ]
 		stock=$EXITS/$TICKS
 		spurious "$name"
-		# And those of the timer and the console.
+		# Some more are of the timer and the console.
 		line "$name" 3 0x2f8 -ge 4 0
 		line "$name" 10 0x3e8 -ge 5 0
 		guest_kill p

@@ -10,7 +10,7 @@ CONSOLE="console=ttyS0 quiet reboot=t panic=-1"
 
 kexec_root /run/nested.cpio
 
-# up: the guest p is ready, for the first time or again.
+# up: waits until the guest p is ready, for the first time or again.
 up() {
 	guest_expect p 'G: ready' 120 && guest_sh p 60 'insmod /bin/kvmpv_irq.ko'
 }
@@ -30,8 +30,8 @@ driver_is() {	# TEXT light|stock
 	check "$1: the driver is $2" guest_sh p 60 "grep -q '$driver' /proc/interrupts"
 }
 
-# lines_work TEXT: hard and threaded handlers, of edges (level-triggered lines: scenario pic), of either 8259A;
-# nothing spurious.
+# lines_work TEXT: checks hard and threaded handlers, on a line of either 8259A, with edges (the scenario pic has levels);
+# nothing may be spurious.
 ISA_LINES="3 0x2f8,10 0x3e8"
 lines_work() {
 	lines_text=$1
@@ -82,7 +82,7 @@ pic_guest acpi=off kvm_paravirt=1
 kexec_to "kexec from the light driver to the light one" light kvm_paravirt=1
 guest_kill p
 
-# The handler does not return: its interrupt is in service on the slave.
+# The crash is in a handler, which does not return, so its interrupt stays in service on the slave.
 GUEST_QEMU="-initrd /run/nested.cpio"
 pic_guest acpi=off kvm_paravirt=1 crashkernel=80M
 check "crash kernel is loaded" guest_sh p 60 \
@@ -99,10 +99,10 @@ driver_is "threaded" light
 lines_work "threaded"
 guest_kill p
 
-# Suspended to RAM but for the last step, which is the firmware's and takes the state of devices with it.
+# The guest suspends to RAM, but for the last step, in which the firmware would take the state of devices along.
 GUEST_MACHINE=q35
 GUEST_QEMU="-bios /usr/share/qemu/bios-microvm.bin"
-# Not 10: PCI's, and nobody handles those interrupts.
+# Not IRQ 10, which is PCI's, since nobody handles its interrupts.
 ISA_LINES="3 0x2f8"
 pic_guest kvm_paravirt=pic
 driver_is "before suspend" light
@@ -112,7 +112,7 @@ driver_is "after resume" light
 lines_work "after resume"
 guest_kill p
 
-# With ACPI's tables two CPUs come up; they go through suspend, too.
+# With ACPI's tables two CPUs come up, and both go through suspend.
 GUEST_SMP=2
 GUEST_MACHINE=q35
 ISA_LINES="3 0x2f8"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2034,SC2016 # lib.sh reads GUEST_*, run CLOCK and MEGABYTES; the guest expands what is quoted
-# populate=, for hosts with EPT or NPT: what the pages around a fault are mapped of, and what is left alone, by a VMM
+# populate=, for hosts with EPT or NPT: which pages around a fault are mapped, and what is left alone, by a VMM
 # whose guest touches pages at its word (../populate/README.md); then a Linux guest in QEMU boots and writes to memory.
 # TESTS: of that VMM. CONFIGS: of the Linux guest; the first is what the others are compared with; in "asked" it is the guest
 # that asks for memory, and nothing else is mapped ahead. "huge", "64-huge", "asked-huge" are stock, 64 and asked on a host that backs
@@ -32,7 +32,7 @@ vm_tests() {
 	swapoff /dev/ram0
 }
 
-# record WHAT: faults and instructions since the last counters, and resident memory, to $RUN/what.CONFIG.
+# record WHAT: writes faults and instructions since the last counters, and resident memory, to $RUN/what.CONFIG.
 record() {
 	counted "$RUN"/before >"$RUN"/gained
 	read -r huge </sys/kernel/debug/kvm/pages_2m
@@ -62,7 +62,7 @@ linux_guest() {
 	check "$config: guest is up" guest_expect q 'G: ready' 120
 	record boot
 	counters >"$RUN"/before
-	# The buffer is the program's, memory that the kernel has not touched.
+	# The program that writes has its buffer in memory that the kernel has not touched.
 	check "$config: it writes to $TOUCH MB" guest_sh q 120 "dd if=/dev/zero of=/dev/null bs=${TOUCH}M count=1 2>/dev/null"
 	record touch
 	case $config in
@@ -84,20 +84,21 @@ guest_counts() {
 	awk '$1 ~ /^(hypercalls|exits)$/ { printf "%s %s of the touch, ", $1, $2 }' "$RUN"/gained
 }
 
-# compared WHAT CONFIG COLUMN AWK-CONDITION TEXT: of the value x with the base's, b.
+# compared WHAT CONFIG COLUMN AWK-CONDITION TEXT: checks the condition, of the value x and that of the base, b.
 compared() {
 	set -- "$1" "$2" "$3" "$4" "$5" "$(cat "$RUN/$1.$base")" "$(cat "$RUN/$1.$2")"
 	check "$2, $1: $5" awk -v b="$6" -v x="$7" -v c="$3" \
 		"BEGIN { split(b, bb); split(x, xx); b = bb[c]; x = xx[c]; exit !($4) }"
 }
 
-# verifies NAME TEXT: two more rounds of what it does, with nothing wrong.
+# verifies NAME TEXT: checks that it verifies its memory for two more rounds, with nothing wrong.
 verifies() {
 	check "$2: its memory is right" guest_sh "$1" 240 \
 		'n=$(($(wc -l </tmp/rounds) + 2)); i=0; while [ $(wc -l </tmp/rounds) -lt $n ] && [ $i -lt 400 ]; do sleep 0.05; i=$((i + 1)); done; [ $i -lt 400 ] && [ ! -e /tmp/bad ]'
 }
 
-# moves_by HOW FROM TO: with postcopy its memory follows when it runs there already; both sides have to know beforehand.
+# moves_by HOW FROM TO: moves a guest. With postcopy its memory follows when it runs there already, of which both sides have to
+# know beforehand.
 moves_by() {
 	GUEST_QEMU=
 	if [ "$1" = postcopy ]; then
@@ -145,7 +146,7 @@ if [ -n "$CONFIGS" ]; then
 		for what in boot touch; do
 			compared $what "$config" 3 "x <= b * 1.0$most" "QEMU has at most $most % more in memory"
 		done
-		# What a boot does differs from one to the next by some thousandths.
+		# The numbers of a boot differ from one to the next by some thousandths.
 		# A look around a fault where there is nothing to map has a price.
 		case $config in
 		present) compared touch "$config" 2 'x <= b * 1.03' "3 % more instructions at most" ;;

@@ -37,7 +37,7 @@ if [ "$MACHINE:$GUEST_DEBUG" = vmx:0 ]; then
 		awk -v a="$with" -v b="$without" 'BEGIN { exit !(b > 0 && a <= 1.2 * b) }'
 fi
 
-# walk NAME WORD...: the kernel's half of the user page tables of a guest, in $RUN/NAME.
+# walk NAME WORD...: writes the kernel's half of the user page tables of a guest with these words to $RUN/NAME.
 walk() {
 	name=$1
 	shift
@@ -68,7 +68,7 @@ check "user page tables map some of the kernel ($(grep -c . "$RUN/off") places),
 check "without reads they map the same" cmp "$RUN/off" "$RUN/reads"
 check "with the cache all of that, too" eval "! grep -vxFf $RUN/on $RUN/off"
 grep -vxFf "$RUN/off" "$RUN/on" >"$RUN/more"
-# The table of each CPU, and nothing else. SVM has none.
+# With the option, users see the table of each CPU besides, and nothing else. SVM has no such table.
 if [ "$MACHINE" = vmx ]; then
 	check "and a page more for each CPU, read-only: $(tr '\n' ' ' <"$RUN/more")" \
 		eval "[ \$(grep -c . $RUN/more) = 2 ] && [ \$(grep -c '^[0-9a-f]* 1 ---\$' $RUN/more) = 2 ]"
@@ -76,7 +76,7 @@ else
 	check "and no more" [ ! -s "$RUN/more" ]
 fi
 
-# With PCID, and with software ASIDs: two vCPUs on 6.12 with it, on 6.1 without.
+# Both with PCID and with software ASIDs are tried with two vCPUs: the one on Linux 6.12, the other on 6.1.
 for GUEST_SMP in 1 2; do
 	words=''
 	case $HOST_SERIES-$GUEST_SMP in

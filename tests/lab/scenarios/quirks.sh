@@ -8,7 +8,7 @@ COUNT=/sys/kernel/debug/kvm_paravirt
 GUEST_SMP=2
 KEEP="the CPU compares them without bit 63 of the operand"
 
-# told N PATTERN: so many lines of the host's log have it.
+# told N PATTERN: checks that so many lines of the host's log have it.
 told() {
 	check "the log says so, $1 times: $2" [ "$(dmesg | grep -c "kvm-paravirt: .*$2")" = "$1" ]
 }
@@ -22,7 +22,7 @@ linux() {
 	check "Linux: memory of 8 processes is right" guest_sh "$1" 480 'memsum 2'
 }
 
-# only_calls NAME: switches without flush are calls, none is a MOV.
+# only_calls NAME: checks that all switches without a flush are calls, and none is a MOV.
 only_calls() {
 	for cpu in 1 2; do
 		check "Linux, CPU $cpu of 2: each switch is a call" guest_sh "$1" 120 \
@@ -31,9 +31,9 @@ only_calls() {
 	guest_kill "$1"
 }
 
-# without_cache WHY: guests register for the rest, and see right memory; the host's files say why.
+# without_cache WHY: checks that guests register for everything but the cache, and see right memory, and that the host's files say why.
 without_cache() {
-	# Those who come later are not even offered it.
+	# Guests that start later are not even offered the cache.
 	tiny storm -h load -n 2 -c 400 -s 1
 	tiny storm -h load -c 200 -s 2
 	check "debugfs says why" grep -qx "not usable: $1" $HOST/cr3_targets

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=dash disable=SC2034 # lib.sh reads GUEST_*
-# What of selftests-kvm and selftests-guest is quick: less than a second each, and no 32-bit programs.
+# Those tests of selftests-kvm and selftests-guest that are quick: they take less than a second each, and are no 32-bit programs.
 IMAGES="peers/kvm-SERIES.cpio peers/x86-DEFAULT.cpio"
 MEGABYTES="1024"
 # shellcheck source=/dev/null # in the archive

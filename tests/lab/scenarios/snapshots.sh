@@ -9,7 +9,7 @@ tiny snapshots -n 2 -c $((cycles / 10))
 tiny snapshots -c "$cycles" -w /run/snapshot
 kvm_unload
 
-# What was saved goes on where there is no kvm-paravirt, no cache, and back where there is.
+# A guest that was saved goes on on a host without kvm-paravirt, on one without the cache, and again on one that has both.
 kvm_load stock
 tiny snapshots -h none -c $((cycles / 10)) -r /run/snapshot -w /run/snapshot
 kvm_unload

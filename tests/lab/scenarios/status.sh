@@ -6,7 +6,7 @@ COMMAND=/usr/sbin/kvm-paravirt
 HOST=/sys/kernel/debug/kvm_paravirt_host
 KERNEL=$(uname -r)
 
-# However its lines are broken.
+# Looks for a text, however the lines are broken.
 says() { tr -s '\n ' '  ' </run/status | grep -qF -- "$1"; }
 
 # host TEXT STATUS VERDICT [TEXT THAT IT SAYS, TOO]...
@@ -33,13 +33,13 @@ json_has() {	# TEXT PART
 	check "JSON, $1: $2" contains "$JSON" "$2"
 }
 
-# start NAME WORD...: a guest that serves
+# start NAME WORD...: starts a guest that serves.
 start() {
 	guest "$@" lab=serve
 	guest_expect "$1" 'G: ready' 240
 }
 
-# in_guest NAME TEXT STATUS VERDICT: the same in a guest
+# in_guest NAME TEXT STATUS VERDICT: as host, for the command in a guest.
 in_guest() {
 	guest_say "$1" "$COMMAND status >/tmp/s; echo \"G: status \$?:\$(head -n 1 /tmp/s)\"; echo \"G: json \$($COMMAND status --json | tr -d '\n')\""
 	guest_expect "$1" 'G: status *' 60
@@ -49,7 +49,7 @@ in_guest() {
 	guest_expect "$1" 'G: rc=*' 60
 }
 
-# Somebody reads the host's list of vCPUs all the time: in vain, if it goes well.
+# Reads the host's list of vCPUs all the time, to see whether that does any harm.
 reader_start() {
 	while :; do cat $HOST/vcpus; done >/dev/null &
 	reader=$!
@@ -114,7 +114,7 @@ GUEST_SMP=1
 hostile_guest
 in_guest h "kvm_paravirt=0" 3 "not in use: booted without kvm_paravirt=1"
 host "a guest that does not ask" 3 "not in use: offered, but no running guest uses it"
-# 1000 times registered and unregistered, while the list is read.
+# A vCPU registers and unregisters 1000 times, while the list is read.
 hostile loop
 guest_kill h
 reader_stop

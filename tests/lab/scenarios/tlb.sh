@@ -5,7 +5,7 @@
 COUNT=/sys/kernel/debug/kvm_paravirt
 HOST=/sys/kernel/debug/kvm_paravirt_host
 
-# grown NAME...: the guest counted each of them. none NAME...: not once.
+# grown NAME...: checks that each of these counters of the guest has grown. none NAME...: that none has.
 grown() {
 	for counter; do
 		check "$text: guest counts $counter" guest_sh t 60 "[ \$(cat $COUNT/$counter) -gt 0 ]"
@@ -18,7 +18,7 @@ none() {
 	done
 }
 
-# flushes TEXT SAYS WORD...: two vCPUs; what the guest says of what is in use.
+# flushes TEXT SAYS WORD...: starts a guest with two vCPUs; SAYS is what it says of what is in use.
 flushes() {
 	text=$1 says=$2
 	shift 2
@@ -55,7 +55,7 @@ none release registered tlb_refused
 guest_clean t "$text"
 guest_kill t
 
-# What entry code loads CR3 from. On SVM it does not read CR3, no more.
+# Flushes must reach what entry code loads CR3 from. On SVM entry code does without reads of CR3, and no more.
 if [ "$MACHINE" = vmx ]; then
 	entry=pti-cr3 registers=grown
 else
@@ -74,7 +74,7 @@ none tlb_refused
 guest_clean t "$text"
 guest_kill t
 
-# One vCPU: ranges, by processes that have no other CPU to ask.
+# With one vCPU there is no other CPU to ask, so processes flush ranges.
 GUEST_SMP=1
 text="one vCPU"
 guest t nopti kvm_paravirt=1 lab=serve
@@ -91,7 +91,7 @@ for c in flush_range flush_vcpus kernel_fills release; do
 done
 kvm_unload
 
-# A host that offers less: nothing is asked of it.
+# A host that offers less is asked for nothing.
 kvm_load ours paravirt=load-cr3
 flushes "not offered" "host ABI v1: load-cr3" nopti kvm_paravirt=1
 none tlb_range tlb_vcpus tlb_all tlb_refused release

@@ -15,14 +15,14 @@ GUEST_QEMU="-bios /usr/share/seabios/bios-256k.bin -device ich9-ahci,addr=2,romf
 busy_guest v
 registrations "guest is up" 2
 
-# Dirty logging of all memory, at a bandwidth at which it never ends.
+# A migration with dirty logging of all memory, at a bandwidth at which it never ends.
 guest_tell v "migrate_set_parameter max-bandwidth 64k"
 for _ in 1 2 3; do
 	guest_tell v 'migrate -d "exec:cat >/dev/null"'
 	check "dirty logging is on" guest_until v "info migrate" "Migration status: *" "*active"
 	goes_on v "dirty logging is on"
 	guest_tell v migrate_cancel
-	# The next one is refused before.
+	# Until the migration has ended, the next one is refused.
 	check "dirty logging is off" guest_until v "info migrate" "Migration status: *" "*cancelled"
 done
 goes_on v "dirty logging is off"
@@ -37,8 +37,8 @@ hits=$(event_hits kvmmmu/kvm_mmu_zap_all_fast)
 check "$hits times" [ "${hits:-0}" -ge 100 ]
 goes_on v "memory slots"
 
-# Port 0xb2 of the chipset, and a SMI on the CPU that writes to it. SeaBIOS moves SMBASE of the first CPU alone: on another
-# one memory at 0x38000 would be run.
+# A write to port 0xb2 of the chipset is a SMI on the CPU that writes. SeaBIOS moves SMBASE of the first CPU only; another one
+# would execute what is at 0x38000.
 event_clear kvm/kvm_smm_transition
 guest_sh v 60 "printf '\\000' >/tmp/zero"
 # shellcheck disable=SC2016 # for the guest's shell

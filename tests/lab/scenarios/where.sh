@@ -7,10 +7,10 @@ CLOCK="instructions"
 WORKS="${WORKS:-forkexec:40,forkexec_aslr:40,shell:8}"
 GUEST_MEM=384
 
-# trigger EVENT TEXT: sets it, or ends it if TEXT begins with "!".
+# trigger EVENT TEXT: sets a trigger, or ends it if TEXT begins with "!".
 trigger() { echo "$2" >>"$EVENTS/$1"/trigger; }
 
-# span ON NAME EVENT FIELD: the instructions from EVENT to the next kvm_entry, by FIELD. ON: empty, or "!" to end it.
+# span ON NAME EVENT FIELD: counts the instructions from EVENT to the next kvm_entry, by FIELD. ON is empty, or "!" to end that.
 span() {
 	at="hist:keys=common_pid:$2_at=common_timestamp,$2_of=$4"
 	to="hist:keys=common_pid:$2_insns=common_timestamp-\$$2_at,$2_was=\$$2_of"

@@ -7,7 +7,7 @@ top=$(realpath "$(dirname "$0")/../../..")
 packages=$1
 newer=$version.1
 kernel=$(basename "$ROOT"/lib/modules/"$series".*-cloud-amd64)
-# Another flavour, of which only the headers are there.
+# Another flavour of the kernel, of which only the headers are there.
 other=$(basename "$ROOT"/usr/src/linux-headers-"$series".*[0-9]-amd64 | sed 's/^linux-headers-//')
 stock=/lib/modules/$kernel/kernel/arch/x86/kvm
 ours=/lib/modules/$kernel/updates/dkms
@@ -53,7 +53,7 @@ for file in /usr/bin/ps $(ldd /usr/bin/ps | awk '$2 == "=>" { print $3 }'); do
 	[ -e "$ROOT$file" ] || cp -L "$file" "$ROOT$file"
 done
 
-# headers_of KERNEL...: no other kernel has headers. Compiling takes a while.
+# headers_of KERNEL...: takes the headers of all other kernels away, since modules are built for each kernel that has some.
 headers_of() {
 	for build in "$ROOT"/lib/modules/*/build; do
 		k=$(basename "$(dirname "$build")")

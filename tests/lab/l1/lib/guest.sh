@@ -56,13 +56,13 @@ read_line() {
 	LINE=${LINE%"$CR"}
 }
 
-# guest_line NAME: LINE is of its console: into the log, and to what consoles_clean looks at.
+# guest_line NAME: writes LINE, of the console of this guest, to the log, and to the file that consoles_clean looks at.
 guest_line() {
 	echo "$1| $LINE"
 	[ -e "$RUN/$1.crashes" ] || echo "$1| $LINE" >>"$RUN"/consoles
 }
 
-# guest_crashes NAME: on purpose. What its console says from now on is not for consoles_clean.
+# guest_crashes NAME: it is to crash. consoles_clean does not look at what its console says from now on.
 guest_crashes() { : >"$RUN/$1.crashes"; }
 
 # guest_read NAME SECONDS [BUSY]: next line of the guest's serial console, in LINE and in the log; it is waited for

@@ -2,7 +2,7 @@
 # shellcheck shell=dash
 # The emulated host: loads and unloads KVM's modules, and says what the host's kernel has reported and counted.
 
-# dmesg_clean: neither the host kernel nor QEMU has complained.
+# dmesg_clean: a check that neither the host's kernel nor QEMU has complained.
 dmesg_clean() {
 	dmesg >"$RUN"/dmesg
 	# Where no QEMU ran there is no log of it, and grep fails whatever it has found.
@@ -15,7 +15,7 @@ dmesg_clean() {
 	fi
 }
 
-# consoles_clean: nor has a guest's kernel, on its console. Its lines have a time, others' are not meant.
+# consoles_clean: a check that no guest's kernel has complained on its console. Only lines with a time are the kernel's.
 consoles_clean() {
 	check "consoles of guests are clean" eval "! grep -E '\\[ *[0-9]+\\.[0-9]+\\] .*($COMPLAINTS)' '$RUN/consoles'"
 }

@@ -4,7 +4,7 @@
 # processes than the CPU has targets for, those that start another kernel, those that do what they must not, and the
 # small ones without Linux.
 
-# busy_guest NAME [WORD...]: starts a guest with both, the option and the work.
+# busy_guest NAME [WORD...]: starts a guest with the option that verifies memory all the time.
 busy_guest() {
 	busy_name=$1
 	shift
@@ -12,22 +12,22 @@ busy_guest() {
 	get_busy "$busy_name" "guest is up${*:+ with $*}"
 }
 
-# get_busy NAME TEXT: the guest comes up, for the first time or again; and then its work.
+# get_busy NAME TEXT: waits until the guest is up, for the first time or again, and has it begin to verify memory.
 get_busy() {
 	check "$2" guest_expect "$1" 'G: ready' 120
 	guest_sh "$1" 60 busy
 	goes_on "$1" "$2"
 }
 
-# goes_on NAME TEXT [suspended]: its work has gone on, and as from then on the host takes its CR3 loads: by the table,
-# unless it is AMD's, or suspended.
+# goes_on NAME TEXT [suspended]: checks that its memory is right, and how its loads of CR3 are done from now on: some by the table,
+# or, on AMD's CPUs and if the guest was suspended, all by a call.
 goes_on() {
 	goes=miss goes_not=hit
 	if [ "$MACHINE:${3:-}" = vmx: ]; then
 		goes=hit goes_not=native
 	fi
 	check "$2: memory is right" guest_sh "$1" 60 "still_busy 1"
-	# How many of them hit is chance: it switches more tasks than the table holds.
+	# How many loads hit is chance, as the guest switches more tasks than the table holds.
 	check "$2: CR3 is loaded by a $goes, never by a $goes_not" guest_sh "$1" 60 \
 		"gained 3 && [ \$((hit + miss)) -gt 20 ] && [ \$$goes -gt 0 ] && [ \$$goes_not = 0 ] && [ \$native = 0 ]"
 }

@@ -121,7 +121,7 @@ measure() {
 		"G: mark begin "*)
 			[ "$pass" != exits ] || hist_clear
 			counters >"$RUN"/before
-			# Last here and first there: what is done to measure has the CPU, too.
+			# Read last at this mark and first at the other one, since measuring takes the CPU from the guest, too.
 			before=$(vcpu_waited "$1")
 			guest_say "$1" ""
 			;;
@@ -177,7 +177,7 @@ exits() {
 		grep -q '^reason:' "$RUN"/counted || not_ok "$work exits" "the histogram is empty"
 		metric cr_exits_per_op "$(gained "reason:$(cr_reasons)")" "$ops"
 		metric irqs_per_op "$(gained irq_injections)" "$ops"
-		# Not KVM's statistic: it counts the pages of a flush call, too.
+		# Not from KVM's statistic of INVLPGs, which also counts the pages of a flush call.
 		case $MACHINE in
 		vmx) metric invlpg_exits "$(gained reason:14)" "$ops" ;;
 		svm) metric invlpg_exits "$(gained reason:121)" "$ops" ;;

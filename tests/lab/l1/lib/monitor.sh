@@ -66,7 +66,7 @@ guest_migrate() {
 	guest_until "$1" 'info migrate' 'Migration status: *' '*completed'
 }
 
-# Input that comes before the serial port's state has been read is lost.
+# guest_running NAME: waits until the guest runs. Input that comes before the state of its serial port has been restored is lost.
 guest_running() { guest_until "$1" 'info status' 'VM status: *' '*: running'; }
 
 # guest_save NAME FILE: its state into a file, and the end of its QEMU. guest_restore NAME FILE
