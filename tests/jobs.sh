@@ -16,6 +16,9 @@ settings=
 
 . "$top/tests/setup/roots.sh"
 
+# An interrupt of the terminal does not reach what bash runs in the background: end the whole process group.
+trap 'trap - TERM; kill 0; exit 130' INT TERM
+
 # Hosts with Linux 7.x have a root of their own: only the backports of that release have these kernels. Their packages have the
 # ABI in their names, and those of earlier ones stay there: the root has those that the hooks were made for, since dkms builds
 # for each kernel that it has.

@@ -16,7 +16,6 @@ die() {
 mkdir -p "$top/build"
 exec 9>"$top/build/lock"
 flock -n 9 || die "another demo, bench or check is running, or what is left of one: see 'fuser -v $top/build/lock'"
-trap 'exit 130' INT TERM
 
 # step TEXT COMMAND...: says what is done now, and how long it took.
 step() {

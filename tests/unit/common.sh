@@ -24,6 +24,19 @@ build_fuzz()
 	clang "$@" -fsanitize=fuzzer -o "$out/fuzz" "$out/fuzz.o" "$out"/fuzz-*.c.o
 }
 
+# caught TEXT PROGRAM: a test with a mistake in what it tests, which it has to find: status 1, as of a check that fails and of
+# the sanitizers.
+caught()
+{
+	mutant_status=0
+	timeout 20 "$2" >"$out/mutant.log" 2>&1 || mutant_status=$?
+	if [ "$mutant_status" = 1 ]; then
+		ok "$1"
+	else
+		not_ok "$1" "no test fails: status $mutant_status"
+	fi
+}
+
 # What a fuzzer's log ($1) has to say of a failure.
 fuzz_reason()
 {
