@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Modules of ours that are built from changed source, for the lab alone: the code that they change needs KVM, and no unit
-# test runs it. Sourced by the scripts that say what the changes are; they set $top.
+# Modules of ours that are built for the lab alone: from changed source, for code that needs KVM, which no unit test runs; and for
+# the kernel of ./debug-kernel. Sourced by the scripts that say what the changes are, and by that one; they set $top.
 : "${top:?}"
 
 # copy_source DIR: what a module is built of, to be changed there.
@@ -30,5 +30,33 @@ build_module() {
 		cat host-dkms/tree/arch/x86/kvm/kvm-intel.ko' sh "${1#"$top/"}" "$("$top/guest-patches/tools/default-series")"
 }
 
-# why_not_built LOG: the line of the build's log that says it.
-why_not_built() { grep -m 1 error: "$1" || tail -n 1 "$1"; }
+# build_debug_modules SERIES SOURCE OUT: kvm-intel.ko and kvm-amd.ko of the folder SOURCE, host-dkms or a changed copy of it (with abi/
+# beside it), for the kernel that ./debug-kernel has built, in the way of dkms.
+build_debug_modules() (
+	tree=$top/build/debug-$1/linux
+	work=$(mktemp -d)
+	trap 'rm -rf "$work"' EXIT
+	mkdir -p "$3"
+	{
+		make -s -C "$2" install DESTDIR="$work" && mv "$work"/usr/src/kvm-paravirt-* "$work/source" &&
+			"$work/source/build" "$(make -s -C "$tree" LOCALVERSION= kernelrelease)" "$tree" &&
+			cp "$work"/source/tree/arch/x86/kvm/kvm-*.ko "$3/"
+	} >"$3/build.log" 2>&1 || { echo "our modules do not build, see $3/build.log" >&2; exit 1; }
+)
+
+# changed_module TEXT DIR [FILE SED]...: DIR/kvm-intel.ko, of source in DIR/source whose files of src/ are changed, and to which $patch is
+# applied if that is set. If any of this cannot be done, a check TEXT fails.
+changed_module() {
+	local text=$1 dir=$2
+	shift 2
+	rm -rf "$dir"
+	copy_source "$dir/source"
+	while [ $# != 0 ]; do
+		change "$dir/source" "$1" "$2" || { not_ok "$text" "a change of $1 did not apply"; return 1; }
+		shift 2
+	done
+	[ -z "${patch:-}" ] || patch -s -p1 --fuzz=0 -d "$dir/source" <"$patch" >"$dir/patch.log" ||
+		{ not_ok "$text" "$patch: $(tail -n 1 "$dir/patch.log")"; return 1; }
+	build_module "$dir/source" >"$dir/kvm-intel.ko" 2>"$dir/build.log" ||
+		{ not_ok "$text" "does not build: $(grep -m 1 error: "$dir/build.log" || tail -n 1 "$dir/build.log")"; return 1; }
+}
