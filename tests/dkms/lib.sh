@@ -38,6 +38,9 @@ in_use()
 # Has kernel $1 symbol CRCs?
 has_crcs() { grep -qx CONFIG_MODVERSIONS=y "/lib/modules/$1/build/include/config/auto.conf"; }
 
+# The module in file $1, which dkms compresses if the distribution does.
+plain() { case $1 in *.xz) xz -dc "$1" ;; *) cat "$1" ;; esac; }
+
 # What our module $2 for kernel $1 imports: CRC (0 in kernels that have none) and name.
 imports()
 {
@@ -45,10 +48,7 @@ imports()
 		modprobe --dump-modversions "$(our_file "$1" "$2")"
 		return
 	fi
-	case $(our_file "$1" "$2") in
-	*.xz) xz -dc "$(our_file "$1" "$2")" ;;
-	*) cat "$(our_file "$1" "$2")" ;;
-	esac >/tmp/module.ko
+	plain "$(our_file "$1" "$2")" >/tmp/module.ko
 	nm -u /tmp/module.ko | awk '{ print "0x00000000\t" $2 }'
 }
 
@@ -84,7 +84,7 @@ new_parameters()
 	comm -3 /tmp/a /tmp/b | cut -d : -f 1
 }
 
-# Files of kernel $1's module $2; dkms compresses if the distribution does.
+# Files of kernel $1's module $2.
 our_file() { echo "/lib/modules/$1/updates/dkms/$2.ko"*; }
 # Debian 12's dkms leaves the distribution's module where it is; later ones move it away for as long as ours is there.
 moved=/var/lib/dkms/kvm-paravirt/original_module
