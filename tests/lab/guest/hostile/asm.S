@@ -56,8 +56,8 @@ SYM_INNER_LABEL(\name\()_commit, SYM_L_GLOBAL)
 /*
  * long hostile_lookup(table, cr3, run)
  *
- * Counts how often it starts in a register: allowed, what is at start needs
- * nothing but the last count.
+ * It counts in a register how often it starts. That is allowed, since the code at
+ * start needs nothing of the run before but the count.
  */
 SYM_FUNC_START(hostile_lookup)
 	xorl	%r8d, %r8d
@@ -89,8 +89,8 @@ COMMIT spin
 SYM_FUNC_END(hostile_spin)
 
 /*
- * Windows around instructions that exit. The host sets RIP to start, and then
- * skips there as many bytes as the instruction has, two: to the second jump.
+ * Windows around instructions that exit. The host sets RIP to start, and then skips
+ * the two bytes that the instruction has, which leads to the second jump.
  *
  * long hostile_cpuid(void), hostile_out(void): 1 if that happened.
  */
@@ -128,8 +128,8 @@ COMMIT out
 SYM_FUNC_END(hostile_out)
 
 /*
- * long hostile_mmio(reg, loops): 0 if the read is never done. The host emulates
- * what it finds at start instead, once an exit.
+ * long hostile_mmio(reg, loops): 0 if the read is never done. At each exit the host
+ * emulates the instruction that it finds at start instead.
  */
 SYM_FUNC_START(hostile_mmio)
 START mmio
@@ -146,8 +146,8 @@ COMMIT mmio
 SYM_FUNC_END(hostile_mmio)
 
 /*
- * long hostile_fault(unmapped): the RIP that the guest's own page fault comes
- * with: 1 start, 2 the load.
+ * long hostile_fault(unmapped): says with which RIP the guest's own page fault comes:
+ * 1 for start, 2 for the load.
  */
 SYM_FUNC_START(hostile_fault)
 START fault
