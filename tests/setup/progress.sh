@@ -48,27 +48,22 @@ estimate() {
 
 tell_estimate() {
 	began=$(date +%s)
-	left=$1
+	due=$((began + $1))
 	first=$($2)
 	first=${first%% *}
 	last=$first
-	at=0
 	# The sleep may outlive this shell. Without its output it does not keep the caller's pipe open.
 	while sleep 20 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
-		gone=$(($(date +%s) - began))
+		now=$(date +%s)
 		words=$($2)
 		done=${words%% *}
 		# There is a pace when 50 thousandths are done: the first ones say little of the others.
 		if [ $((done - first)) -ge 50 ] && [ "$done" != "$last" ]; then
-			left=$((gone * (1000 - done) / (done - first)))
+			due=$((now + (now - began) * (1000 - done) / (done - first)))
 			last=$done
-		else
-			left=$((left - gone + at))
 		fi
-		at=$gone
-		[ "$left" -gt 0 ] || left=0
 		of=" of this step"
 		[ "$later" = 0 ] || of=
-		echo "== $gone s, ${words#* }; $(about $((left + later))) left$of"
+		echo "== $((now - began)) s, ${words#* }; $(about $(((due > now ? due - now : 0) + later))) left$of"
 	done
 }
