@@ -306,6 +306,8 @@ void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn)
  * @nr: number of these roots; the current one, which is about to be left, is 0
  * @flushed: which of them must not stay, bit i for root i
  * @unsynced: the current one has tables that are not in sync: it would be of no use
+ * @half: the current one is the other half of the one that is loaded, which the
+ *	guest goes to and fro between at each of its system calls
  *
  * Mostly the current one. Of a ring of more address spaces than are kept it is
  * the one that is needed last, while the least recently used one is always
@@ -313,12 +315,16 @@ void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn)
  * for ever: so one time in KVMPV_STASH_SPREAD it is one of the others, each as
  * likely.
  *
+ * With @half the current one is needed next, and the root before it takes its
+ * place in this: mostly it is the other half of what made room when this process
+ * was switched to, of a process that is needed last.
+ *
  * Return: its index; -1 if more than one would have to go.
  */
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
-		       unsigned int flushed, bool unsynced)
+		       unsigned int flushed, bool unsynced, bool half)
 {
-	unsigned int spread = unsynced ? 1 : KVMPV_STASH_SPREAD, i;
+	unsigned int spread = unsynced && !half ? 1 : KVMPV_STASH_SPREAD, i;
 
 	if (flushed & (flushed - 1))
 		return -1;
@@ -329,7 +335,7 @@ int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
 	stash->random ^= stash->random >> 17;
 	stash->random ^= stash->random << 5;
 	i = ((u64)stash->random * (spread * (nr - 1))) >> 32;
-	return i < nr - 1 ? i + 1 : 0;
+	return i < nr - 1 ? i + 1 : half;
 }
 
 /**

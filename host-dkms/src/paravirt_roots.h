@@ -114,7 +114,7 @@ void kvmpv_stash_init(struct kvmpv_stash *stash);
 int kvmpv_stash_index(const struct kvmpv_stash *stash, u64 gfn);
 void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn);
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
-		       unsigned int flushed, bool unsynced);
+		       unsigned int flushed, bool unsynced, bool half);
 bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa);
 
 bool kvmpv_is_elsewhere(const struct kvmpv_place *left,

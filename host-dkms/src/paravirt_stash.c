@@ -251,9 +251,19 @@ static unsigned int kvmpv_flushed(const struct kvm_mmu *mmu, gpa_t pgd,
 	return flushed;
 }
 
+/*
+ * With page table isolation a process has two page directories side by side. This
+ * is how Linux places them (kernel_to_user_pgdp()); where it is not so, nothing but
+ * the choice of a victim depends on it.
+ */
+static bool kvmpv_is_other_half(gpa_t pgd, gpa_t other)
+{
+	return (pgd ^ other) >> PAGE_SHIFT == 1;
+}
+
 /* Which root makes room, as kvmpv_flushed() counts; -1: more than one would have to. */
 static int kvmpv_victim(const struct kvm_mmu *mmu, struct kvmpv_stash *stash,
-			unsigned int flushed)
+			gpa_t pgd, unsigned int flushed)
 {
 	unsigned int k;
 
@@ -261,7 +271,8 @@ static int kvmpv_victim(const struct kvm_mmu *mmu, struct kvmpv_stash *stash,
 		if (!VALID_PAGE(mmu->prev_roots[k].hpa))
 			return k + 1;
 	return kvmpv_stash_victim(stash, KVMPV_NR_ENTRIES, flushed,
-				  kvmpv_root_to_sp(mmu->root.hpa)->unsync_children);
+				  kvmpv_root_to_sp(mmu->root.hpa)->unsync_children,
+				  kvmpv_is_other_half(mmu->root.pgd, pgd));
 }
 
 /**
@@ -328,7 +339,7 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 		return false;
 	if (flush && pcid_mask)
 		flushed = kvmpv_flushed(mmu, pgd, pcid_mask);
-	victim = kvmpv_victim(mmu, stash, flushed);
+	victim = kvmpv_victim(mmu, stash, pgd, flushed);
 	if (victim < 0)
 		return false;
 

@@ -212,7 +212,7 @@ static void stash(void)
 	struct kvmpv_stash s;
 	unsigned int n = next() % 32, i, j, flushed;
 	u64 held[16] = { 0 };
-	int victim, unsynced;
+	int victim, unsynced, half;
 
 	kvmpv_stash_init(&s);
 	for (i = 0; i < 8; i++)
@@ -253,9 +253,10 @@ static void stash(void)
 	}
 	flushed = next() % 16;
 	unsynced = next() & 1;
-	victim = kvmpv_stash_victim(&s, 4, flushed, unsynced);
+	half = next() & 1;
+	victim = kvmpv_stash_victim(&s, 4, flushed, unsynced, half);
 	if (!flushed)
-		require(victim >= unsynced && victim < 4);
+		require(victim >= (unsynced | half) && victim < 4);
 	else
 		require(victim == (flushed == 1 ? 0 : flushed == 2 ? 1 : flushed == 4 ? 2 :
 				   flushed == 8 ? 3 : -1));

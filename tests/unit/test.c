@@ -401,7 +401,7 @@ static void stash_victims(void)
 	for (nr = 2; nr <= 4; nr++) {
 		memset(count, 0, sizeof(count));
 		for (i = 0; i < 96000; i++) {
-			victim = kvmpv_stash_victim(&stash, nr, 0, false);
+			victim = kvmpv_stash_victim(&stash, nr, 0, false, false);
 			if (victim < 0 || victim >= (int)nr) {
 				fail("victim %d of %u", victim, nr);
 				return;
@@ -418,7 +418,7 @@ static void stash_victims(void)
 		memset(count, 0, sizeof(count));
 		memset(of, 0, sizeof(of));
 		for (i = 0, last = 1; i < 12000; i++, last = victim) {
-			victim = kvmpv_stash_victim(&stash, nr, 0, true);
+			victim = kvmpv_stash_victim(&stash, nr, 0, true, false);
 			if (victim < 1 || victim >= (int)nr) {
 				fail("victim %d of %u, the first not in sync", victim, nr);
 				return;
@@ -444,7 +444,7 @@ static void stash_victim_is_what_a_flush_frees(void)
 	kvmpv_stash_init(&stash);
 	for (flushed = 1; flushed < 1u << 4; flushed++) {
 		for (i = 0; i < 40; i++) {
-			int victim = kvmpv_stash_victim(&stash, 4, flushed, i & 1);
+			int victim = kvmpv_stash_victim(&stash, 4, flushed, i & 1, i & 2);
 
 			if (__builtin_popcount(flushed) > 1)
 				check_eq(victim, -1);
@@ -452,6 +452,52 @@ static void stash_victim_is_what_a_flush_frees(void)
 				check_eq(1u << victim, flushed);
 		}
 	}
+}
+
+/* Of @nr loads, over and over, how many are of a root that is not among the 4 that are kept? */
+static double misses(const unsigned int *load, unsigned int nr)
+{
+	unsigned int kept[4] = { 1000, 1010, 1020, 1030 }, i, k, missed = 0;
+	struct kvmpv_stash stash;
+
+	kvmpv_stash_init(&stash);
+	for (i = 0; i < 1000 * nr; i++) {
+		for (k = 0; k < 4 && kept[k] != load[i % nr]; k++)
+			;
+		if (k == 4) {
+			missed++;
+			k = kvmpv_stash_victim(&stash, 4, 0, false,
+					       (kept[0] ^ load[i % nr]) == 1);
+			if (k > 3) {
+				fail("victim %u", k);
+				return nr;
+			}
+		}
+		memmove(kept + 1, kept, k * sizeof(*kept));
+		kept[0] = load[i % nr];
+	}
+	return missed / 1000.;
+}
+
+/* Processes with two page directories each take turns, and make two system calls in each. */
+static void stash_keeps_halves(void)
+{
+	unsigned int load[5 * 24], processes, i;
+
+	for (processes = 2; processes <= 24; processes++) {
+		for (i = 0; i < 5 * processes; i++)
+			load[i] = i / 5 * 2 + i % 5 % 2;
+		/* Two have room: of n, a choice that knows what comes next keeps one for n - 1 turns. */
+		check(misses(load, i) / processes < 2 * (1 - 1. / (processes - 1)) + 0.1);
+	}
+}
+
+/* Page directories that are side by side by chance, in turn: as many as are kept. */
+static void stash_keeps_neighbours(void)
+{
+	static const unsigned int load[] = { 0, 1, 2, 3 };
+
+	check(misses(load, 4) < 0.1);
 }
 
 static void stash_exchanges(void)
@@ -1292,6 +1338,8 @@ static const struct {
 	{ "stash: finds each place", stash_finds_each_place },
 	{ "stash: mostly the root that is left makes room, else each as often", stash_victims },
 	{ "stash: what a flush would free goes", stash_victim_is_what_a_flush_frees },
+	{ "stash: both halves of a process stay while it runs", stash_keeps_halves },
+	{ "stash: neighbours that are no halves do not push each other out for ever", stash_keeps_neighbours },
 	{ "stash: one goes, one comes, each page table once", stash_exchanges },
 	{ "find: by hardware value, used slots only", find_by_hardware_value },
 	{ "entries: those of the list, with the flag", entries_show_the_list },
