@@ -18,6 +18,9 @@
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
 
+/* The kernel's half has few entries at the top. If it has more, only so many are filled. */
+#define KVMPV_KERNEL_ENTRIES	8
+
 /*
  * State of a registered vCPU. Only the vCPU's own thread writes it; others read the two
  * gpas, and debugfs the counters, under the VM's lock.
@@ -48,6 +51,9 @@ struct kvmpv_vcpu {
 	bool restarted;		/* RIP was set back at this exit */
 	bool dead;		/* to be unregistered as soon as that is possible */
 	bool proven;		/* the CPU keeps the tag bit: roots may be listed */
+
+	/* What kvmpv_fill_kernel() has found: where it looks first the next time. */
+	u64 kernel_va[KVMPV_KERNEL_ENTRIES];
 
 	u64 publishes, restarts, told_publishes, told_restarts;
 	u64 switches;

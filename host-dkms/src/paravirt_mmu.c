@@ -84,33 +84,35 @@ u64 *kvmpv_spt(u64 spte)
 /*
  * A linear address that the shadow page table behind @spte maps, an entry for
  * @va at @level; 0 if it maps none, or @looks entries were read before one was
- * found. Under mmu_lock: tables stay.
+ * found. Each table is searched from where @near is in it, and round its end.
+ * Under mmu_lock: tables stay.
  */
-static u64 kvmpv_any_mapped(u64 spte, int level, u64 va, unsigned int *looks)
+static u64 kvmpv_any_mapped(u64 spte, int level, u64 va, u64 near,
+			    unsigned int *looks)
 {
+	unsigned int at, i;
 	u64 *spt;
-	int i;
 
 	while (!is_last_spte(spte, level)) {
 		spt = kvmpv_spt(spte);
 		level--;
+		at = SPTE_INDEX(near, level);
 		for (i = 0; i < SPTE_ENT_PER_PAGE; i++) {
 			if (!*looks)
 				return 0;
 			--*looks;
-			if (is_shadow_present_pte(spt[i]))
+			if (is_shadow_present_pte(spt[at]))
 				break;
+			at = (at + 1) % SPTE_ENT_PER_PAGE;
 		}
 		if (i == SPTE_ENT_PER_PAGE)
 			return 0;
-		spte = spt[i];
-		va |= (u64)i << SPTE_LEVEL_SHIFT(level);
+		spte = spt[at];
+		va |= (u64)at << SPTE_LEVEL_SHIFT(level);
 	}
 	return va;
 }
 
-/* The kernel's half has few entries at the top. If it has more, only so many are filled. */
-#define KVMPV_KERNEL_ENTRIES	8
 /*
  * Entries of tables below the top that are read in search of them. A guest can
  * have tables without a leaf at every place, which would all be read whole.
@@ -132,7 +134,8 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 {
 	struct kvm_mmu *mmu = vcpu->arch.mmu;
 	struct kvm_mmu_root_info *last = &mmu->prev_roots[0];
-	u64 va[KVMPV_KERNEL_ENTRIES], top, *from, *to;
+	u64 *va = (*kvmpv_vendor_vcpu(vcpu))->kernel_va;
+	u64 top, found, *from, *to;
 	unsigned int looks = KVMPV_KERNEL_LOOKS;
 	struct kvm_mmu_page *sp, *new;
 	int i, level = mmu->root_role.level, n = 0;
@@ -173,11 +176,11 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 		if (!is_shadow_present_pte(from[i]) || is_shadow_present_pte(to[i]))
 			continue;
 		top = ~0ull << (SPTE_LEVEL_SHIFT(level) + SPTE_LEVEL_BITS);
-		va[n] = kvmpv_any_mapped(from[i], level,
+		found = kvmpv_any_mapped(from[i], level,
 					 top | (u64)i << SPTE_LEVEL_SHIFT(level),
-					 &looks);
-		if (va[n])
-			n++;
+					 va[n], &looks);
+		if (found)
+			va[n++] = found;
 	}
 	write_unlock(&vcpu->kvm->mmu_lock);
 
