@@ -187,6 +187,7 @@ bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
 void kvmpv_fill_kernel(struct kvm_vcpu *vcpu);
 int kvmpv_hc_release(struct kvm_vcpu *vcpu, u64 gpa, u64 nr);
 u64 *kvmpv_spt(u64 spte);
+u64 kvmpv_mapped(const struct kvm_mmu_page *root, u64 va, unsigned int pages);
 
 /* paravirt_populate.c */
 void kvmpv_populate_init_vm(struct kvmpv_populate *p);

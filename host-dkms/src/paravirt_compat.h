@@ -55,6 +55,7 @@ static inline void kvmpv_set_maps_host_mmio(struct kvm_mmu_page *sp) { }
 #include "vmx/evmcs.h"
 
 #define kvmpv_root_to_sp(hpa)		to_shadow_page(hpa)
+#define KVMPV_EMPTY_SPTE		0ull
 #define kvmpv_is_using_evmcs()		static_branch_unlikely(&enable_evmcs)
 #define kvmpv_is_legal_cr3(vcpu, cr3)	(!kvm_vcpu_is_illegal_gpa(vcpu, cr3))
 #define kvmpv_pcid_enabled(vcpu)				\
@@ -135,6 +136,7 @@ static inline bool kvmpv_unshadow(struct kvm_vcpu *vcpu, gva_t va, gpa_t gpa)
 
 /* NULL for the dummy root, which stands for a CR3 that is no RAM. */
 #define kvmpv_root_to_sp(hpa)		root_to_sp(hpa)
+#define KVMPV_EMPTY_SPTE		SHADOW_NONPRESENT_VALUE
 #define kvmpv_is_using_evmcs()		kvm_is_using_evmcs()
 #define kvmpv_is_legal_cr3(vcpu, cr3)	kvm_vcpu_is_legal_cr3(vcpu, cr3)
 #define kvmpv_pcid_enabled(vcpu)	kvm_is_cr4_bit_set(vcpu, X86_CR4_PCIDE)

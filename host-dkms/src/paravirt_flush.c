@@ -14,6 +14,8 @@
 
 #include "mmu.h"
 #include "x86.h"
+#include "mmu/mmu_internal.h"
+#include "mmu/spte.h"
 #include "paravirt.h"
 #include "paravirt_compat.h"
 
@@ -32,20 +34,87 @@ static void kvmpv_flush_all(struct kvm_vcpu *vcpu)
 		kvm_make_request(KVM_REQ_TLB_FLUSH, vcpu);
 }
 
+/*
+ * For which pages of a range each of prev_roots[] has a shadow entry, bit i of @mapped[k]
+ * for page i. None that is outdated comes after that: a fault looks at the guest's page
+ * table again under mmu_lock (FNAME(fetch)), after the guest has changed it; and an unsync
+ * table that is linked below a root is synced first (kvm_mmu_find_shadow_page(),
+ * mmu_sync_children()).
+ */
+static void kvmpv_look_up(struct kvm_vcpu *vcpu, const struct kvmpv_range *r,
+			  u64 *mapped)
+{
+	const struct kvm_mmu *mmu = vcpu->arch.mmu;
+	const struct kvm_mmu_page *root;
+	unsigned int k;
+
+	static_assert(KVMPV_FLUSH_PAGES <= BITS_PER_TYPE(*mapped));
+	memset(mapped, 0xff, KVM_MMU_NUM_PREV_ROOTS * sizeof(*mapped));
+	if (r->shift != PAGE_SHIFT || mmu->root_role.level < PT64_ROOT_4LEVEL)
+		return;
+	read_lock(&vcpu->kvm->mmu_lock);
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++) {
+		if (!VALID_PAGE(mmu->prev_roots[k].hpa))
+			continue;
+		root = kvmpv_root_to_sp(mmu->prev_roots[k].hpa);
+		if (root)
+			mapped[k] = kvmpv_mapped(root, r->va, r->pages);
+	}
+	read_unlock(&vcpu->kvm->mmu_lock);
+}
+
+/*
+ * kvm_mmu_invlpg() of each page. It goes through all roots that KVM keeps, because a
+ * page may be global, and takes mmu_lock for each. Those that have no entry for the page,
+ * mostly all but the current one, are taken out of prev_roots[] meanwhile, which belongs
+ * to this thread.
+ */
+static void kvmpv_invlpg(struct kvm_vcpu *vcpu, const struct kvmpv_range *r)
+{
+	struct kvm_mmu *mmu = vcpu->arch.mmu;
+	struct kvm_mmu_root_info kept[KVM_MMU_NUM_PREV_ROOTS];
+	u64 mapped[KVM_MMU_NUM_PREV_ROOTS];
+	unsigned int i, k;
+
+	kvmpv_look_up(vcpu, r, mapped);
+	memcpy(kept, mmu->prev_roots, sizeof(kept));
+	for (i = 0; i < r->pages; i++) {
+		for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
+			mmu->prev_roots[k].hpa = mapped[k] & BIT_ULL(i) ?
+				kept[k].hpa : INVALID_PAGE;
+		kvm_mmu_invlpg(vcpu, r->va + ((u64)i << r->shift));
+	}
+	memcpy(mmu->prev_roots, kept, sizeof(kept));
+}
+
+/*
+ * A 32-bit guest has no previous roots but those of a nested guest with 64 bits, and a
+ * BUG_ON of shadow_walk_init_using_root() is what kvm_mmu_invlpg() comes to with these.
+ */
+static bool kvmpv_has_longer_roots(const struct kvm_mmu *mmu)
+{
+	unsigned int k;
+
+	if (mmu->root_role.level >= PT64_ROOT_4LEVEL)
+		return false;
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
+		if (VALID_PAGE(mmu->prev_roots[k].hpa))
+			return true;
+	return false;
+}
+
 static void kvmpv_do_flushes(struct kvm_vcpu *vcpu,
 			     const struct kvmpv_flushes *todo)
 {
 	const struct kvmpv_range *r;
-	unsigned int i;
 
 	/* INVLPG acts on the TLB of the nested guest, while there is one. */
-	if (todo->all || is_guest_mode(vcpu)) {
+	if (todo->all || is_guest_mode(vcpu) || kvmpv_has_longer_roots(vcpu->arch.mmu)) {
 		kvmpv_flush_all(vcpu);
 		return;
 	}
 	for (r = todo->range; r < todo->range + todo->nr; r++) {
-		for (i = 0; i < r->pages; i++)
-			kvm_mmu_invlpg(vcpu, r->va + ((u64)i << r->shift));
+		kvmpv_invlpg(vcpu, r);
 		/* The guest decides how much there is to do, so others get a chance in between. */
 		cond_resched();
 	}

@@ -114,6 +114,56 @@ static u64 kvmpv_any_mapped(u64 spte, int level, u64 va, u64 near,
 }
 
 /*
+ * The shadow page table of the lowest level for @va below @root; NULL if nothing is there, or
+ * a @leaf above that level.
+ */
+static const u64 *kvmpv_lowest_table(const struct kvm_mmu_page *root, u64 va,
+				     bool *leaf)
+{
+	int level = root->role.level;
+	const u64 *spt = root->spt;
+	u64 spte;
+
+	for (; level > PG_LEVEL_4K; level--) {
+		spte = READ_ONCE(spt[SPTE_INDEX(va, level)]);
+		*leaf = spte != KVMPV_EMPTY_SPTE &&
+			(!is_shadow_present_pte(spte) || is_last_spte(spte, level));
+		if (spte == KVMPV_EMPTY_SPTE || *leaf)
+			return NULL;
+		spt = kvmpv_spt(spte);
+	}
+	return spt;
+}
+
+/**
+ * kvmpv_mapped() - for which of some pages has a root a shadow entry?
+ * @root: a root with four levels or more
+ * @va: the first page's address
+ * @pages: number of pages of 4 KiB, at most 64
+ *
+ * An entry is whatever is not empty: what KVM knows of MMIO, too, is in entries.
+ *
+ * Context: under mmu_lock.
+ * Return: a bit for each page, the first page's is bit 0.
+ */
+u64 kvmpv_mapped(const struct kvm_mmu_page *root, u64 va, unsigned int pages)
+{
+	const u64 *spt = NULL;
+	bool leaf = false;
+	unsigned int i, at;
+	u64 mapped = 0;
+
+	for (i = 0; i < pages; i++, va += PAGE_SIZE) {
+		at = SPTE_INDEX(va, PG_LEVEL_4K);
+		if (!i || !at)
+			spt = kvmpv_lowest_table(root, va, &leaf);
+		if (leaf || (spt && READ_ONCE(spt[at]) != KVMPV_EMPTY_SPTE))
+			mapped |= BIT_ULL(i);
+	}
+	return mapped;
+}
+
+/*
  * Entries of tables below the top that are read in search of them. A guest can
  * have tables without a leaf at every place, which would all be read whole.
  */

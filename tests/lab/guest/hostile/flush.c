@@ -185,20 +185,25 @@ void hostile_flush(void)
 	free_pages((unsigned long)desc, 1);
 }
 
-/* --- that they flush: a page that only one CR3 has, the last of 64 */
+/*
+ * --- that they flush: a page that only one CR3 has, mostly the last of 64. It is also the first below a
+ * page table while the others of a range are below another one, or below none.
+ */
 
 #define SLOT		100	/* of the top level; Linux uses the first and the last */
 #define BASE		((u64)SLOT << PGDIR_SHIFT)
 #define INDEX		63
+#define NEXT_TABLE	512
 #define VA		(BASE + INDEX * PAGE_SIZE)
 
 static unsigned long *pgd, *pud, *pmd, *pte, *page[2];
 static u64 home, other;
 static unsigned int stale, hits;
+static unsigned int at = INDEX;	/* which page of those from BASE on */
 
 static bool make_tables(void)
 {
-	unsigned long **t[] = { &pgd, &pud, &pmd, &pte, &page[0], &page[1] };
+	unsigned long **t[] = { &pgd, &pud, &pmd, &page[0], &page[1] };
 	bool all = true;
 	unsigned int i;
 
@@ -207,16 +212,18 @@ static bool make_tables(void)
 		all &= !!*t[i];
 	}
 	desc = (void *)get_zeroed_page(GFP_KERNEL);
-	return all && desc;
+	pte = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO, 1);
+	return all && desc && pte;
 }
 
 static void free_tables(void)
 {
-	unsigned long *t[] = { pgd, pud, pmd, pte, page[0], page[1], (void *)desc };
+	unsigned long *t[] = { pgd, pud, pmd, page[0], page[1], (void *)desc };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(t); i++)
 		free_page((unsigned long)t[i]);
+	free_pages((unsigned long)pte, 1);
 }
 
 static void use_tables(void)
@@ -226,6 +233,7 @@ static void use_tables(void)
 	pgd[SLOT] = __pa(pud) | _KERNPG_TABLE_NOENC;
 	pud[0] = __pa(pmd) | _KERNPG_TABLE_NOENC;
 	pmd[0] = __pa(pte) | _KERNPG_TABLE_NOENC;
+	pmd[1] = __pa(pte + NEXT_TABLE) | _KERNPG_TABLE_NOENC;
 	*page[1] = 1;
 	memset(desc->vcpu_mask, 0xff, sizeof(desc->vcpu_mask));
 }
@@ -233,13 +241,12 @@ static void use_tables(void)
 /* Writes the entry, and flushes nothing. */
 static void map(unsigned int i)
 {
-	WRITE_ONCE(pte[INDEX], __pa(page[i]) | _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED |
-			       _PAGE_DIRTY);
+	WRITE_ONCE(pte[at], __pa(page[i]) | _PAGE_PRESENT | _PAGE_RW | _PAGE_ACCESSED | _PAGE_DIRTY);
 }
 
 static u64 which(void)
 {
-	return READ_ONCE(*(u64 *)VA);
+	return READ_ONCE(*(u64 *)(BASE + at * PAGE_SIZE));
 }
 
 /* Flushes everything, in a way that every CPU has. */
@@ -285,6 +292,17 @@ static long by_byte(void)
 static long by_range_64(void)
 {
 	return hostile_call4(KVMPV_HC_FLUSH_RANGE, BASE, 64, 12, 0);
+}
+
+/* Nothing is mapped below BASE. */
+static long by_range_first(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, BASE - 63 * PAGE_SIZE, 64, 12, 0);
+}
+
+static long by_range_next(void)
+{
+	return hostile_call4(KVMPV_HC_FLUSH_RANGE, BASE + (NEXT_TABLE - 63) * PAGE_SIZE, 64, 12, 0);
 }
 
 static long by_range_65(void)
@@ -340,23 +358,26 @@ static long by_vcpus_user_page(void)
 static const struct way {
 	const char *name;
 	long (*flush)(void);
+	unsigned int at;
 	bool current_only;	/* another CR3's entries may stay, on the calling vCPU */
 } ways[] = {
-	{ "user", by_user, true },
-	{ "all", by_all },
-	{ "page", by_page },
-	{ "byte", by_byte },
-	{ "range-64", by_range_64 },
-	{ "range-65", by_range_65 },
-	{ "range-2m", by_range_2m },
-	{ "range-1g", by_range_1g },
-	{ "everything", by_everything },
-	{ "vcpus-user", by_vcpus_user, true },
-	{ "vcpus-all", by_vcpus_all },
-	{ "vcpus-page", by_vcpus_page },
-	{ "vcpus-range-64", by_vcpus_range_64 },
-	{ "vcpus-range-65", by_vcpus_range_65 },
-	{ "vcpus-user-page", by_vcpus_user_page },
+	{ "user", by_user, INDEX, true },
+	{ "all", by_all, INDEX },
+	{ "page", by_page, INDEX },
+	{ "byte", by_byte, INDEX },
+	{ "range-64", by_range_64, INDEX },
+	{ "range-first", by_range_first, 0 },
+	{ "range-next", by_range_next, NEXT_TABLE },
+	{ "range-65", by_range_65, INDEX },
+	{ "range-2m", by_range_2m, INDEX },
+	{ "range-1g", by_range_1g, INDEX },
+	{ "everything", by_everything, INDEX },
+	{ "vcpus-user", by_vcpus_user, INDEX, true },
+	{ "vcpus-all", by_vcpus_all, INDEX },
+	{ "vcpus-page", by_vcpus_page, INDEX },
+	{ "vcpus-range-64", by_vcpus_range_64, INDEX },
+	{ "vcpus-range-65", by_vcpus_range_65, INDEX },
+	{ "vcpus-user-page", by_vcpus_user_page, INDEX },
 };
 
 /* The text of a case: what the call returned, and which page is seen before and after it. */
@@ -374,6 +395,7 @@ static void flush_current(const struct way *way)
 	u64 before, after;
 	long r;
 
+	at = way->at;
 	go(other);
 	map(0);
 	flush_natively();
@@ -391,6 +413,7 @@ static void flush_not_current(const struct way *way)
 	u64 before, after;
 	long r;
 
+	at = way->at;
 	go(other);
 	map(0);
 	flush_natively();
@@ -440,6 +463,7 @@ static void try_ways(void)
 			flush_not_current(&ways[i]);
 	if (hostile_has_cache())
 		hostile_case("by-table", 1, hits > 0);
+	at = INDEX;
 	for (stale = 0, i = 0; i < 4; i++)
 		stale += stale_not_current();
 	hostile_case("stale-not-current", 4, stale);
