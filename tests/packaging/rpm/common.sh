@@ -48,10 +48,14 @@ all_files() {
 mkdir -p "$ROOT/usr/share/licenses" "$ROOT/usr/lib/kernel/install.d"
 nothing_left() { all_files | diff "$work/before" - ; }
 
-# dkms takes ps for --rpm_safe_upgrade: the machine's, which is a Debian 12, too.
-for file in /usr/bin/ps $(ldd /usr/bin/ps | awk '$2 == "=>" { print $3 }'); do
-	[ -e "$ROOT$file" ] || cp -L "$file" "$ROOT$file"
-done
+# borrow PROGRAM: the machine's, which is of the root's release, with its libraries. A script has none.
+borrow() {
+	for file in "$1" $(ldd "$1" | awk '$2 == "=>" { print $3 }'); do
+		[ -e "$ROOT$file" ] || { mkdir -p "$ROOT${file%/*}" && cp -L "$file" "$ROOT$file"; }
+	done
+}
+# dkms takes it for --rpm_safe_upgrade.
+borrow /usr/bin/ps
 
 # headers_of KERNEL...: takes the headers of all other kernels away, since modules are built for each kernel that has some.
 headers_of() {
