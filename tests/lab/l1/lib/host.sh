@@ -5,8 +5,9 @@
 # dmesg_clean: a check that neither the host's kernel nor QEMU has complained.
 dmesg_clean() {
 	dmesg >"$RUN"/dmesg
-	# Where no QEMU ran there is no log of it, and grep fails whatever it has found.
-	grep -hE "$COMPLAINTS" "$RUN"/dmesg "$RUN"/qemu.log >"$RUN"/bad 2>/dev/null || :
+	# Where no QEMU ran there is no log of it, and grep fails whatever it has found. QEMU 10 calls it an error that there is
+	# no kvmvapic.bin, which these guests do without.
+	grep -hE "$COMPLAINTS" "$RUN"/dmesg "$RUN"/qemu.log 2>/dev/null | grep -v '^rom: file kvmvapic[.]bin ' >"$RUN"/bad || :
 	if [ -s "$RUN"/bad ]; then
 		not_ok "logs of host kernel and QEMU are clean" "$(head -n 1 "$RUN"/bad)"
 		tail -n 40 "$RUN"/dmesg "$RUN"/qemu.log
