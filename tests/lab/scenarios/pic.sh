@@ -103,9 +103,9 @@ kvm_load stock
 echo 'hist:keys=port' >$PIO/trigger
 for irqchip in on split off; do
 	GUEST_MACHINE=$MICROVM,kernel-irqchip=$irqchip
-	# QEMU sets MSRs of "host" that KVM has only with its own local APIC.
+	# QEMU sets MSRs of "host" that KVM has only with its own local APIC; and since 8.0 it has none of its own for KVM.
 	cpu=
-	[ $irqchip != off ] || cpu="-cpu qemu64,-kvm-asyncpf,-kvm-asyncpf-int,-kvm-pv-eoi,-x2apic"
+	[ $irqchip != off ] || cpu="-cpu qemu64,-kvm-asyncpf,-kvm-asyncpf-int,-kvm-pv-eoi,-x2apic,-apic"
 	# shellcheck disable=SC2086 # words are meant
 	pic_guest $pit kvm_paravirt=0 && {
 		name="irqchip $irqchip, stock"
