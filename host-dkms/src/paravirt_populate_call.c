@@ -12,6 +12,7 @@
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
 
+#include "irq.h"
 #include "x86.h"
 #include "paravirt.h"
 #include "paravirt_compat.h"
@@ -41,6 +42,23 @@ static int kvmpv_check_ram_range(struct kvm_vcpu *vcpu, gfn_t gfn, u64 pages)
 	return 0;
 }
 
+/*
+ * With KVM_REQ_EVENT pending a call ends, since there is an interrupt. Not always: a guest may be
+ * done with an interrupt by a write to memory (PV EOI). KVM sees that at the next exit, whichever
+ * it is, and makes the request, although nothing is pending. Without this the first call after each
+ * tick of the guest's clock would do nothing.
+ * Return: is the request put aside? If it is there again, it is of a new interrupt.
+ */
+static bool kvmpv_put_event_aside(struct kvm_vcpu *vcpu)
+{
+	if (!kvm_check_request(KVM_REQ_EVENT, vcpu))
+		return false;
+	if (!kvm_cpu_has_interrupt(vcpu))
+		return true;
+	kvm_make_request(KVM_REQ_EVENT, vcpu);
+	return false;
+}
+
 /* A range is gone through so often at most, each time from its beginning. */
 #define KVMPV_POPULATE_TRIES	8
 
@@ -62,6 +80,7 @@ int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 {
 	struct kvmpv_page_range range[KVMPV_POPULATE_RANGES];
 	unsigned int i, tries, asked = 0, mapped = 0;
+	bool aside;
 	int r;
 
 	/* It has other memory, and other memory slots. */
@@ -83,6 +102,7 @@ int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 	for (i = 0; i < nr; i++)
 		asked += range[i].pages;
 
+	aside = kvmpv_put_event_aside(vcpu);
 	for (i = 0; i < nr && !signal_pending(current); i++) {
 		/* A range stops for who is to run on this CPU, and goes on after that. */
 		for (tries = 0; tries < KVMPV_POPULATE_TRIES; tries++) {
@@ -98,6 +118,8 @@ int kvmpv_hc_populate(struct kvm_vcpu *vcpu, u64 gpa, u64 nr)
 		}
 	}
 out:
+	if (aside)
+		kvm_make_request(KVM_REQ_EVENT, vcpu);
 	kvmpv_count(KVMPV_STAT_POPULATE);
 	kvmpv_count_more(KVMPV_STAT_POPULATE_PAGES, mapped);
 	/* What is taken away meanwhile is mapped again, and may have been counted twice. */

@@ -35,6 +35,12 @@
 #define OWN_SIZE	(2 * MB)
 #define OWN_CODE	0x10000
 #define OWN_TABLES	0x20000
+/* The ranges that the guest names, what it shares with KVM's LAPIC, its descriptors and its stack. */
+#define OWN_RANGES	0x30000
+#define OWN_LAPIC	0x31000
+#define OWN_IDT		0x32000
+#define OWN_GDT		0x33000
+#define OWN_STACK	0x35000
 #define TEST_GPA	(16 * MB)
 #define PAGES		2048UL	/* 8 MiB, if nothing else is said */
 
@@ -42,7 +48,7 @@
 #define KSM		"/sys/kernel/mm/ksm/"
 #define CGROUP		"/run/cgroup/populate/"
 
-enum touch { WRITE, READ, CALL };
+enum touch { WRITE, READ, CALL, DONE, WAIT };
 
 struct vm {
 	int fd, vcpu;
@@ -158,10 +164,15 @@ static uint8_t *anonymous(unsigned long pages)
 	return new_memory(pages * PAGE, MAP_PRIVATE | MAP_ANONYMOUS, -1);
 }
 
-/* MOV to or from [RDI], of which there are ECX, RDX apart, and HLT. VMCALL and HLT; VMMCALL on AMD. */
+/*
+ * MOV to or from [RDI], of which there are ECX, RDX apart, and HLT. VMCALL (VMMCALL on AMD) and HLT. MOV of 0 to [RDI],
+ * VMCALL and OUT: an HLT is KVM's own matter if that has the LAPIC. PAUSE, for ever.
+ */
 static uint8_t code[][16] = {
 	[WRITE] = { 0xc6, 0x07, 0x55, 0x48, 0x01, 0xd7, 0xff, 0xc9, 0x75, 0xf6, 0xf4 },
 	[CALL] = { 0x0f, 0x01, 0xc1, 0xf4 },
+	[DONE] = { 0xc7, 0x07, 0, 0, 0, 0, 0x0f, 0x01, 0xc1, 0xe6, 0x80 },
+	[WAIT] = { 0xf3, 0x90, 0xeb, 0xfc },
 	[READ] = { 0x8a, 0x07, 0x48, 0x01, 0xd7, 0xff, 0xc9, 0x75, 0xf7, 0xf4 },
 };
 
@@ -190,7 +201,8 @@ static void start_vcpu(struct vm *vm)
 		die("KVM_SET_SREGS");
 }
 
-static struct vm new_vm(uint8_t *mem, unsigned long pages, uint32_t flags)
+/* @lapic: KVM has the vCPU's LAPIC. */
+static struct vm new_vm_with(uint8_t *mem, unsigned long pages, uint32_t flags, bool lapic)
 {
 	struct vm vm = { .mem = mem, .pages = pages };
 	uint64_t identity = 0xfffbc000;
@@ -204,6 +216,8 @@ static struct vm new_vm(uint8_t *mem, unsigned long pages, uint32_t flags)
 	madvise(vm.own, OWN_SIZE, MADV_NOHUGEPAGE);
 	set_slot(&vm, 0, 0, vm.own, OWN_SIZE, 0);
 	set_slot(&vm, 1, TEST_GPA, mem, pages * PAGE, flags);
+	if (lapic && ioctl(vm.fd, KVM_CREATE_IRQCHIP, 0))
+		die("KVM_CREATE_IRQCHIP");
 	vm.vcpu = ioctl(vm.fd, KVM_CREATE_VCPU, 0);
 	if (vm.vcpu < 0)
 		die("KVM_CREATE_VCPU");
@@ -212,6 +226,11 @@ static struct vm new_vm(uint8_t *mem, unsigned long pages, uint32_t flags)
 		die("mmap of struct kvm_run");
 	start_vcpu(&vm);
 	return vm;
+}
+
+static struct vm new_vm(uint8_t *mem, unsigned long pages, uint32_t flags)
+{
+	return new_vm_with(mem, pages, flags, false);
 }
 
 static void end_vm(struct vm *vm)
@@ -246,13 +265,13 @@ static void warm_up(struct vm *vm)
 	guest_touches(vm, READ, (uint64_t)-(long)(TEST_GPA / PAGE), 1, 1);
 }
 
-/* POPULATE of one page; what it returns. */
-static long guest_asks(struct vm *vm, uint64_t gpa)
+/* POPULATE of one page, by the code @how, with interrupts on or off; what it returns. */
+static long guest_asks_by(struct vm *vm, uint64_t gpa, enum touch how, bool interrupts)
 {
-	uint64_t *range = (uint64_t *)(vm->own + OWN_TABLES + 4 * PAGE);
+	uint64_t *range = (uint64_t *)(vm->own + OWN_RANGES);
 	struct kvm_regs regs = {
-		.rip = OWN_CODE + CALL * sizeof(code[0]), .rflags = 2, .rax = 0x70760009,
-		.rbx = OWN_TABLES + 4 * PAGE, .rcx = 1,
+		.rip = OWN_CODE + how * sizeof(code[0]), .rflags = interrupts ? 0x202 : 2, .rax = 0x70760009,
+		.rbx = OWN_RANGES, .rcx = 1, .rdi = OWN_LAPIC, .rsp = OWN_STACK,
 	};
 
 	range[0] = gpa;
@@ -266,6 +285,8 @@ static long guest_asks(struct vm *vm, uint64_t gpa)
 		die("KVM_GET_REGS");
 	return regs.rax;
 }
+
+static long guest_asks(struct vm *vm, uint64_t gpa) { return guest_asks_by(vm, gpa, CALL, false); }
 
 static void vmm_writes(uint8_t *mem, unsigned long pages, unsigned long stride)
 {
@@ -1118,6 +1139,97 @@ static void test_far(void)
 	munmap(far, 64 * PAGE);
 }
 
+#define VECTOR		0x40
+
+/* It is on, and interrupts below that priority wait. */
+static void set_lapic(struct vm *vm, uint8_t priority)
+{
+	struct kvm_lapic_state lapic;
+
+	if (ioctl(vm->vcpu, KVM_GET_LAPIC, &lapic))
+		die("KVM_GET_LAPIC");
+	lapic.regs[0x80] = (char)priority;
+	lapic.regs[0xf1] |= 1;
+	if (ioctl(vm->vcpu, KVM_SET_LAPIC, &lapic))
+		die("KVM_SET_LAPIC");
+}
+
+static bool is_in_service(struct vm *vm)
+{
+	struct kvm_lapic_state lapic;
+
+	if (ioctl(vm->vcpu, KVM_GET_LAPIC, &lapic))
+		die("KVM_GET_LAPIC");
+	return lapic.regs[0x100 + VECTOR / 32 * 16] & 1;
+}
+
+static void interrupt(struct vm *vm)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = VECTOR };
+
+	if (ioctl(vm->fd, KVM_SIGNAL_MSI, &msi) != 1)
+		die("KVM_SIGNAL_MSI");
+}
+
+/* The handler of VECTOR is the code DONE. */
+static void set_handler(struct vm *vm)
+{
+	uint64_t handler = OWN_CODE + DONE * sizeof(code[0]);
+	struct kvm_sregs s;
+
+	*(uint64_t *)(vm->own + OWN_IDT + VECTOR * 16) = (handler & 0xffff) | 8 << 16 | 0x8eULL << 40 | handler >> 16 << 48;
+	*(uint64_t *)(vm->own + OWN_GDT + 8) = 0x00af9b000000ffff;
+	if (ioctl(vm->vcpu, KVM_GET_SREGS, &s))
+		die("KVM_GET_SREGS");
+	s.idt.base = OWN_IDT;
+	s.idt.limit = s.gdt.limit = PAGE - 1;
+	s.gdt.base = OWN_GDT;
+	if (ioctl(vm->vcpu, KVM_SET_SREGS, &s))
+		die("KVM_SET_SREGS");
+}
+
+/*
+ * The guest is done with an interrupt by a write to memory (PV EOI), and asks: KVM learns of the write at the exit of the
+ * call. Then, with interrupts off, it lowers its priority by a write to memory (KVM_SET_VAPIC_ADDR), and asks: of the
+ * interrupt that waits for that KVM learns at the exit of the call, too.
+ */
+static void test_interrupt(void)
+{
+	static const struct { uint32_t n, pad; struct kvm_msr_entry pv_eoi; } msrs = {
+		1, 0, { .index = 0x4b564d04, .data = OWN_LAPIC | 1 },
+	};
+	struct kvm_vapic_addr vapic = { OWN_LAPIC };
+	uint8_t *mem = anonymous(PAGES);
+	struct vm vm;
+	bool done;
+	long r;
+
+	populate("1");
+	vm = new_vm_with(mem, PAGES, 0, true);
+	set_handler(&vm);
+	set_lapic(&vm, 0);
+	/* Each exit turns PV EOI off for the interrupt; what the handler touches is there by now. */
+	r = guest_asks_by(&vm, TEST_GPA, DONE, false);
+	check(r == 1, "a page that the guest asks for is mapped", "%ld", r);
+
+	if (ioctl(vm.vcpu, KVM_SET_MSRS, &msrs) != 1)
+		die("KVM_SET_MSRS");
+	interrupt(&vm);
+	r = guest_asks_by(&vm, TEST_GPA + PAGE, WAIT, true);
+	done = !is_in_service(&vm);
+	check(r == 1 && done, "so is one in a call from whose exit KVM learns that it is done with an interrupt", "%ld, %s", r,
+	      done ? "done" : "in service");
+
+	set_lapic(&vm, 0xf0);
+	if (ioctl(vm.vcpu, KVM_SET_VAPIC_ADDR, &vapic))
+		die("KVM_SET_VAPIC_ADDR");
+	interrupt(&vm);
+	r = guest_asks_by(&vm, TEST_GPA + 2 * PAGE, DONE, false);
+	check(r == 0 && !resident(mem + 2 * PAGE, 1), "one is not in a call from whose exit KVM has an interrupt for it", "%ld, %lu pages",
+	      r, resident(mem + 2 * PAGE, 1));
+	end_vm(&vm);
+}
+
 static void test_races(void)
 {
 	struct sigaction sa = { .sa_handler = on_alarm };
@@ -1159,7 +1271,8 @@ static const struct {
 	{ "given_back", test_given_back }, { "late", test_late }, { "dirty", test_dirty },
 	{ "userfaultfd", test_userfaultfd }, { "readonly", test_readonly }, { "cow", test_cow },
 	{ "shared", test_shared }, { "idle", test_idle }, { "huge", test_huge }, { "ksm", test_ksm },
-	{ "swap", test_swap }, { "cgroup", test_cgroup }, { "bounds", test_bounds }, { "far", test_far }, { "races", test_races },
+	{ "swap", test_swap }, { "cgroup", test_cgroup }, { "bounds", test_bounds }, { "far", test_far },
+	{ "interrupt", test_interrupt }, { "races", test_races },
 };
 
 int main(int argc, char **argv)
@@ -1170,7 +1283,7 @@ int main(int argc, char **argv)
 	parameter = "/sys/module/kvm_intel/parameters/populate";
 	if (access(parameter, W_OK)) {
 		parameter = "/sys/module/kvm_amd/parameters/populate";
-		code[CALL][2] = 0xd9;
+		code[CALL][2] = code[DONE][8] = 0xd9;
 	}
 	kvm_fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm_fd < 0)

@@ -8,7 +8,7 @@
 # another. Each may be empty; lists are of blanks or commas. GUEST_MEM: of the Linux guest. TOUCH: what it writes to. Both are in MB.
 CLOCK="instructions"
 MEGABYTES="1024"
-TESTS="parameter touch present read read_first given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup bounds far races"
+TESTS="parameter touch present read read_first given_back late dirty userfaultfd readonly cow shared idle huge ksm swap cgroup bounds far interrupt races"
 CONFIGS="stock off present 64 asked"
 MOVES="precopy postcopy"
 GUEST_MEM="320"
