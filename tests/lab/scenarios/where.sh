@@ -4,7 +4,7 @@
 # faults by the error code, too. Prints a table for each work; the two events of an exit are counted with it, about
 # 1,100 instructions.
 CLOCK="instructions"
-WORKS="${WORKS:-forkexec:40,forkexec_aslr:40,shell:8}"
+WORKS="${WORKS:-fork:40,forkexec:40,forkexec_aslr:40,shell:8}"
 GUEST_MEM=384
 
 # trigger EVENT TEXT: sets a trigger, or ends it if TEXT begins with "!".
