@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * One kind of exit, again and again: what it costs the host. The least of all
- * times is one that no clock interrupted, and the same in each run.
+ * times is one that no clock interrupted, and the same in each run. A hundredth
+ * of them is left out: a few switches of Linux 6.12 have less to do in the
+ * guest, which has nothing to do with the exit.
  *
  * cpuid: handled in KVM. pio: port 0x61, KVM's i8254. uio: port 0x80, which only
  * the VMM knows: KVM_RUN returns. vmcall: a hypercall that nobody has. switch: to
@@ -111,10 +113,17 @@ static void prepare(void)
 	}
 }
 
+static int compare(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return x < y ? -1 : x > y;
+}
+
 int main(int argc, char **argv)
 {
 	long times = argc == 3 ? atol(argv[2]) : 0;
-	uint64_t least = UINT64_MAX, then;
+	uint64_t *all, then;
 	unsigned int i;
 
 	for (i = 0; argc == 3 && i < sizeof(kinds) / sizeof(*kinds); i++)
@@ -124,16 +133,20 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: exits cpuid|pio|uio|vmcall|switch|fault TIMES\n");
 		return 1;
 	}
+	all = malloc(times * sizeof(*all));
+	if (!all)
+		die("exits: malloc");
 	prepare();
+	/* No faults between the marks. */
+	memset(all, 0xff, times * sizeof(*all));
 	mark_begin(argv[1]);
 	for (long n = 0; n < times; n++) {
 		then = __rdtsc();
 		kinds[i].op();
-		then = __rdtsc() - then;
-		if (then < least)
-			least = then;
+		all[n] = __rdtsc() - then;
 	}
 	mark_end(argv[1], (uint64_t)times);
-	printf("G: least %lu\n", least);
+	qsort(all, times, sizeof(*all), compare);
+	printf("G: least %lu\n", all[times / 100]);
 	return 0;
 }
