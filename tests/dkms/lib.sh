@@ -24,6 +24,9 @@ check_log=$out
 # shellcheck source-path=SCRIPTDIR source=../checks.sh
 . /mnt/tests/checks.sh
 
+# regex TEXT: a regular expression for it. Versions have dots, and on Debian 13 kernels a plus.
+regex() { echo "$1" | sed 's/[.+]/[&]/g'; }
+
 # The reason may be in make.log, where dkms puts it. Debian 13's dkms ends that with a line of dashes.
 reason() { cat "$out" "$make_log" 2>/dev/null | grep -v '^-*$' | tail -n 1; }
 
