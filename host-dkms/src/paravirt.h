@@ -17,6 +17,8 @@
 
 #define KVMPV_F_FLUSHES	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE |		\
 			 KVMPV_F_FLUSH_VCPUS)
+/* What any vCPU that can register is offered. */
+#define KVMPV_F_LOADS	(KVMPV_F_LOAD_CR3 | KVMPV_F_INVLPG_CURRENT)
 
 /* The kernel's half has few entries at the top. If it has more, only so many are filled. */
 #define KVMPV_KERNEL_ENTRIES	8
@@ -231,6 +233,7 @@ int kvmpv_hc_flush(struct kvm_vcpu *vcpu, u64 scope);
 int kvmpv_hc_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
 			 u64 flags, u64 last);
 int kvmpv_hc_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last);
+void __kvmpv_invlpg(struct kvm_vcpu *vcpu, gva_t va);
 void __kvmpv_flush_queued(struct kvm_vcpu *vcpu);
 void kvmpv_vm_destroy(struct kvmpv_vm *vm);
 

@@ -42,6 +42,7 @@ struct kvmpv_flushes {
 	unsigned int nr;
 	unsigned int pages;	/* of all ranges */
 	bool all;		/* everything; the ranges do not matter */
+	bool current_only;	/* the ranges in the current root; not of a queue */
 };
 
 int kvmpv_check_page(u64 gpa);

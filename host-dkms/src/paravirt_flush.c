@@ -64,19 +64,36 @@ static void kvmpv_look_up(struct kvm_vcpu *vcpu, const struct kvmpv_range *r,
 }
 
 /*
+ * Is a flush of this address for the current root alone? The guest that has registered
+ * has promised so for its half of the address space: none of its pages there is global.
+ * A nested guest, a handler of SMIs, and what userspace has restored have not.
+ */
+static bool kvmpv_is_current_only(struct kvm_vcpu *vcpu, u64 va)
+{
+	const struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
+
+	return p && !p->dead && (p->features & KVMPV_F_INVLPG_CURRENT) &&
+	       !(va >> 63) && !is_guest_mode(vcpu) && !is_smm(vcpu);
+}
+
+/*
  * kvm_mmu_invlpg() of each page. It goes through all roots that KVM keeps, because a
  * page may be global, and takes mmu_lock for each. Those that have no entry for the page,
  * mostly all but the current one, are taken out of prev_roots[] meanwhile, which belongs
- * to this thread.
+ * to this thread; with @current_only all of them.
  */
-static void kvmpv_invlpg(struct kvm_vcpu *vcpu, const struct kvmpv_range *r)
+static void kvmpv_invlpg(struct kvm_vcpu *vcpu, const struct kvmpv_range *r,
+			 bool current_only)
 {
 	struct kvm_mmu *mmu = vcpu->arch.mmu;
 	struct kvm_mmu_root_info kept[KVM_MMU_NUM_PREV_ROOTS];
 	u64 mapped[KVM_MMU_NUM_PREV_ROOTS];
 	unsigned int i, k;
 
-	kvmpv_look_up(vcpu, r, mapped);
+	if (current_only)
+		memset(mapped, 0, sizeof(mapped));
+	else
+		kvmpv_look_up(vcpu, r, mapped);
 	memcpy(kept, mmu->prev_roots, sizeof(kept));
 	for (i = 0; i < r->pages; i++) {
 		for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
@@ -114,7 +131,7 @@ static void kvmpv_do_flushes(struct kvm_vcpu *vcpu,
 		return;
 	}
 	for (r = todo->range; r < todo->range + todo->nr; r++) {
-		kvmpv_invlpg(vcpu, r);
+		kvmpv_invlpg(vcpu, r, todo->current_only);
 		/* The guest decides how much there is to do, so others get a chance in between. */
 		cond_resched();
 	}
@@ -133,9 +150,9 @@ static void kvmpv_flush_user(struct kvm_vcpu *vcpu)
 
 /* The calling vCPU's own part of FLUSH_VCPUS, and all of the other calls. */
 static void kvmpv_flush_self(struct kvm_vcpu *vcpu, u64 scope, u64 va,
-			     u64 pages, u64 shift)
+			     u64 pages, u64 shift, bool current_only)
 {
-	struct kvmpv_flushes todo = {};
+	struct kvmpv_flushes todo = { .current_only = current_only };
 
 	if (scope == KVMPV_FLUSH_ALL)
 		todo.all = true;
@@ -160,7 +177,7 @@ int kvmpv_hc_flush(struct kvm_vcpu *vcpu, u64 scope)
 	if (r)
 		return r;
 	kvmpv_count(KVMPV_STAT_FLUSH);
-	kvmpv_flush_self(vcpu, scope, 0, 0, 0);
+	kvmpv_flush_self(vcpu, scope, 0, 0, 0, false);
 	return 0;
 }
 
@@ -186,8 +203,27 @@ int kvmpv_hc_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
 	if (r)
 		return r;
 	kvmpv_count(KVMPV_STAT_FLUSH_RANGE);
-	kvmpv_flush_self(vcpu, 0, va, pages, shift);
+	/* The last byte is past the middle if any is: a range does not wrap. */
+	kvmpv_flush_self(vcpu, 0, va, pages, shift,
+			 kvmpv_is_current_only(vcpu, va + ((pages - 1) << shift)));
 	return 0;
+}
+
+/**
+ * __kvmpv_invlpg() - INVLPG exits: what kvm_mmu_invlpg() does, for a registered vCPU
+ * @vcpu: the vCPU
+ * @va: linear address
+ *
+ * Context: exit handler, sleepable, SRCU held.
+ */
+void __kvmpv_invlpg(struct kvm_vcpu *vcpu, gva_t va)
+{
+	const struct kvmpv_range page = { .va = va, .pages = 1, .shift = PAGE_SHIFT };
+
+	if (kvmpv_is_current_only(vcpu, va))
+		kvmpv_invlpg(vcpu, &page, true);
+	else
+		kvm_mmu_invlpg(vcpu, va);
 }
 
 /* Nothing is left to do: the interrupt alone has made the vCPU leave guest mode. */
@@ -284,7 +320,7 @@ int kvmpv_hc_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
 	free_cpumask_var(cpus);
 	if (kvmpv_in_mask(&desc, vcpu->vcpu_id))
 		kvmpv_flush_self(vcpu, desc.scope, desc.va, desc.pages,
-				 desc.stride_shift);
+				 desc.stride_shift, false);
 	return 0;
 }
 

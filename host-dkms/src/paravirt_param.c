@@ -9,7 +9,7 @@
 #include "paravirt.h"
 
 /* Bits of the module parameter and of FEATURES that this version implements. */
-#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 |		\
+#define KVMPV_F_ALL	(KVMPV_F_CR3_CACHE | KVMPV_F_LOADS |		\
 			 KVMPV_F_FLUSHES | KVMPV_F_RELEASE | KVMPV_F_POPULATE)
 
 /*
@@ -21,7 +21,7 @@ static const struct {
 	unsigned long bit;
 } kvmpv_names[] = {
 	{ "cr3-cache",	KVMPV_F_CR3_CACHE },
-	{ "load-cr3",	KVMPV_F_LOAD_CR3 },
+	{ "load-cr3",	KVMPV_F_LOADS },
 	{ "flush",	KVMPV_F_FLUSHES },
 	{ "release",	KVMPV_F_RELEASE },
 	{ "populate",	KVMPV_F_POPULATE },

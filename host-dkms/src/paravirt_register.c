@@ -47,7 +47,7 @@ unsigned long kvmpv_host_features(void)
 	if (!kvmpv_vendor_shadows())
 		return kvmpv_populate_offered() ?
 		       kvmpv_allowed & KVMPV_F_POPULATE : 0;
-	bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE | KVMPV_F_LOAD_CR3;
+	bits = KVMPV_F_FLUSHES | KVMPV_F_RELEASE | KVMPV_F_LOADS;
 	if (!kvmpv_vendor_targets(&text))
 		bits |= KVMPV_F_CR3_CACHE;
 	return bits & kvmpv_allowed;
@@ -65,7 +65,7 @@ unsigned long kvmpv_features_offered(struct kvm_vcpu *vcpu)
 	unsigned long bits = kvmpv_host_features();
 
 	if (kvmpv_check_vcpu(vcpu))
-		bits &= ~(KVMPV_F_LOAD_CR3 | KVMPV_F_CR3_CACHE);
+		bits &= ~(KVMPV_F_LOADS | KVMPV_F_CR3_CACHE);
 	return bits;
 }
 

@@ -408,10 +408,10 @@ active proctype cpu() {
 		:: pc = F_ALL
 		fi
 	   }
-	/* kvm_mmu_invlpg(): in all roots. What is older than this flush stays. */
+	/* In the current root alone, as nothing is global. What is older than this flush stays. */
 	:: d_step { CODE && pc == F_RANGE ->
 		vmexit();
-		st1 = st1 & WITHOUT(BOTH(loaded));
+		st1 = st1 & WITHOUT(BIT(K(loaded)));
 		pc = F_MARK
 	   }
 	:: d_step { CODE && pc == F_MARK -> invalidate_user_asid(asid); pc = F_END }

@@ -242,18 +242,20 @@ inline sync_current(v) {
 	fi
 }
 
-/* kvm_mmu_invlpg() for the pages of a flush: in all roots but those of the stash, and the TLB */
-inline invlpg(v, mask) {
-#ifdef MUT_INVLPG_CURRENT
-	V[v].st1 = V[v].st1 & WITHOUT((mask) & BIT(V[v].acr3));
-#else
-	V[v].st1 = V[v].st1 & (WITHOUT(mask) | V[v].stash);
-#endif
+/* kvm_mmu_invlpg() for the pages of a flush: in these roots, and the TLB */
+inline invlpg_in(v, mask, roots) {
+	V[v].st1 = V[v].st1 & WITHOUT((mask) & (roots));
 	if
 	:: V[v].tlb && (BIT(V[v].tlb) & (mask)) -> V[v].t1 = 0
 	:: else
 	fi
 }
+
+/* In all roots but those of the stash */
+inline invlpg(v, mask) { invlpg_in(v, mask, WITHOUT(V[v].stash)) }
+
+/* What is not global: in the current root alone, see kvmpv_is_current_only() */
+inline invlpg_current(v, mask) { invlpg_in(v, mask, BIT(V[v].acr3)) }
 
 inline flush_tlb(v) {
 	V[v].tlb = 0;
@@ -283,7 +285,11 @@ inline flush_queued(v) {
 #else
 		V[v].req = V[v].req | R_ALL
 #endif
+#ifdef MUT_QUEUE_CURRENT
+	:: else -> invlpg_current(v, V[v].q)
+#else
 	:: else -> invlpg(v, V[v].q)
+#endif
 	fi;
 	V[v].q = 0
 }
@@ -572,7 +578,11 @@ inline use(v) {
 /* The flush of one's own, by INVLPG or FLUSH_RANGE, or of all. */
 inline flush_self(v, mask, range) {
 	if
+#if defined(KFLUSH) && !defined(MUT_INVLPG_CURRENT)
 	:: range -> invlpg(v, mask)
+#else
+	:: range -> invlpg_current(v, mask)
+#endif
 	:: else ->
 #ifdef KFLUSH
 		/* CR4.PGE, FLUSH_ALL */
@@ -747,7 +757,8 @@ proctype cpu(byte v) {
 #endif
 		/* kvmpv_flush_self() */
 		if
-		:: me.fs -> flush_self(v, FLUSHED(v), !me.whole)
+		:: me.fs && !me.whole -> invlpg(v, FLUSHED(v))
+		:: me.fs && me.whole -> flush_self(v, FLUSHED(v), false)
 		:: else
 		fi;
 		me.h = OUT;

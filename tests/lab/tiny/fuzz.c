@@ -341,7 +341,7 @@ static long spoil(struct cpu *c, struct kvmpv_state *st, u64 *where, u64 *size)
 		st->size ^= 1 << pick(c, 32);
 		return -KVMPV_EBADMSG;
 	case 9:
-		st->features_accepted |= 1ul << (6 + pick(c, 58));
+		st->features_accepted |= pick(c, 8) ? 1ul << (8 + pick(c, 56)) : KVMPV_F_POPULATE;
 		return -KVMPV_EOPNOTSUPP;
 	case 10:
 		st->features_accepted &= ~3ul;

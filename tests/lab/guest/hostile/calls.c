@@ -145,7 +145,7 @@ void hostile_noload(void)
 
 /* paravirt=load-cr3 */
 static const struct call without_cache[] = {
-	{ "nocache-features", KVMPV_HC_FEATURES, 0, 0, KVMPV_F_LOAD_CR3 },
+	{ "nocache-features", KVMPV_HC_FEATURES, 0, 0, KVMPV_F_LOAD_CR3 | KVMPV_F_INVLPG_CURRENT },
 	{ "nocache-load", KVMPV_HC_LOAD_CR3, 0, 0, -KVMPV_ENOENT },
 	{ "nocache-flush", KVMPV_HC_FLUSH, KVMPV_FLUSH_ALL, 0, -KVMPV_ENOSYS },
 };

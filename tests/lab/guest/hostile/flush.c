@@ -190,8 +190,10 @@ void hostile_flush(void)
  * page table while the others of a range are below another one, or below none.
  */
 
-#define SLOT		100	/* of the top level; Linux uses the first and the last */
-#define BASE		((u64)SLOT << PGDIR_SHIFT)
+/* Entries of the top level of which Linux uses none, and the address of the one that is tried. */
+#define LOWER		100
+#define UPPER		260
+#define BASE		((u64)((s64)((u64)slot << 55) >> 16))
 #define INDEX		63
 #define NEXT_TABLE	512
 #define VA		(BASE + INDEX * PAGE_SIZE)
@@ -199,6 +201,7 @@ void hostile_flush(void)
 static unsigned long *pgd, *pud, *pmd, *pte, *page[2];
 static u64 home, other;
 static unsigned int stale, hits;
+static unsigned int slot = LOWER;
 static unsigned int at = INDEX;	/* which page of those from BASE on */
 
 static bool make_tables(void)
@@ -230,7 +233,8 @@ static void use_tables(void)
 {
 	home = hostile_cr3();
 	other = hostile_copy_pgd(pgd);
-	pgd[SLOT] = __pa(pud) | _KERNPG_TABLE_NOENC;
+	pgd[LOWER] = __pa(pud) | _KERNPG_TABLE_NOENC;
+	pgd[UPPER] = __pa(pud) | _KERNPG_TABLE_NOENC;
 	pud[0] = __pa(pmd) | _KERNPG_TABLE_NOENC;
 	pmd[0] = __pa(pte) | _KERNPG_TABLE_NOENC;
 	pmd[1] = __pa(pte + NEXT_TABLE) | _KERNPG_TABLE_NOENC;
@@ -325,6 +329,12 @@ static long by_everything(void)
 	return hostile_call4(KVMPV_HC_FLUSH_RANGE, 0, 1ull << 52, 12, 0);
 }
 
+static long by_invlpg(void)
+{
+	asm volatile("invlpg (%0)" : : "r" (VA) : "memory");
+	return 0;
+}
+
 static long by_vcpus_user(void)
 {
 	return call_vcpus(desc, KVMPV_FLUSH_USER, 0, 0, 0);
@@ -360,17 +370,19 @@ static const struct way {
 	long (*flush)(void);
 	unsigned int at;
 	bool current_only;	/* another CR3's entries may stay, on the calling vCPU */
+	bool promised;		/* the same in the lower half, with F_INVLPG_CURRENT */
 } ways[] = {
 	{ "user", by_user, INDEX, true },
 	{ "all", by_all, INDEX },
-	{ "page", by_page, INDEX },
-	{ "byte", by_byte, INDEX },
-	{ "range-64", by_range_64, INDEX },
-	{ "range-first", by_range_first, 0 },
-	{ "range-next", by_range_next, NEXT_TABLE },
+	{ "page", by_page, INDEX, false, true },
+	{ "byte", by_byte, INDEX, false, true },
+	{ "range-64", by_range_64, INDEX, false, true },
+	{ "range-first", by_range_first, 0, false, true },
+	{ "range-next", by_range_next, NEXT_TABLE, false, true },
 	{ "range-65", by_range_65, INDEX },
-	{ "range-2m", by_range_2m, INDEX },
-	{ "range-1g", by_range_1g, INDEX },
+	{ "range-2m", by_range_2m, INDEX, false, true },
+	{ "range-1g", by_range_1g, INDEX, false, true },
+	{ "invlpg", by_invlpg, INDEX, false, true },
 	{ "everything", by_everything, INDEX },
 	{ "vcpus-user", by_vcpus_user, INDEX, true },
 	{ "vcpus-all", by_vcpus_all, INDEX },
@@ -381,16 +393,16 @@ static const struct way {
 };
 
 /* The text of a case: what the call returned, and which page is seen before and after it. */
-static void seen(const char *group, const char *name, long r, u64 before, u64 after)
+static void seen(const char *want, const char *group, const char *name, long r, u64 before, u64 after)
 {
 	char text[64], full[40];
 
 	snprintf(full, sizeof(full), "%s-%s", group, name);
 	snprintf(text, sizeof(text), "%ld,%llu,%llu", r, before, after);
-	hostile_text(full, "0,0,1", text);
+	hostile_text(full, want, text);
 }
 
-static void flush_current(const struct way *way)
+static void flush_current(const char *group, const struct way *way)
 {
 	u64 before, after;
 	long r;
@@ -405,10 +417,10 @@ static void flush_current(const struct way *way)
 	r = way->flush();
 	after = which();
 	go(home);
-	seen("current", way->name, r, before, after);
+	seen("0,0,1", group, way->name, r, before, after);
 }
 
-static void flush_not_current(const struct way *way)
+static void flush_elsewhere(const char *want, const char *group, const struct way *way)
 {
 	u64 before, after;
 	long r;
@@ -424,7 +436,12 @@ static void flush_not_current(const struct way *way)
 	go(other);
 	after = which();
 	go(home);
-	seen("not-current", way->name, r, before, after);
+	seen(want, group, way->name, r, before, after);
+}
+
+static void flush_not_current(const char *group, const struct way *way)
+{
+	flush_elsewhere("0,0,1", group, way);
 }
 
 /* Without a flush the old page is still seen: else the cases above would prove nothing. */
@@ -453,14 +470,14 @@ static void try_ways(void)
 	hostile_case("register", 0, hostile_register());
 	stale = 0;
 	for (i = 0; i < ARRAY_SIZE(ways); i++)
-		flush_current(&ways[i]);
+		flush_current("current", &ways[i]);
 	/* If a stale entry was never seen, these cases have shown nothing. */
 	hostile_case("stale-current", ARRAY_SIZE(ways), stale);
 
 	hits = 0;
 	for (i = 0; i < ARRAY_SIZE(ways); i++)
 		if (!ways[i].current_only)
-			flush_not_current(&ways[i]);
+			flush_not_current("not-current", &ways[i]);
 	if (hostile_has_cache())
 		hostile_case("by-table", 1, hits > 0);
 	at = INDEX;
@@ -470,12 +487,45 @@ static void try_ways(void)
 	hostile_case("home", 0, hostile_cr3() ^ home);
 }
 
+/*
+ * Nothing in the lower half is global: a flush of a page there may leave what other CR3s
+ * have of it, and does. It never leaves what the current one has, nor anything in the
+ * upper half, and all other flushes are as before.
+ */
+static void try_promised(void)
+{
+	unsigned int i;
+
+	hostile_unregister();
+	hostile_case("register-promised", 0, hostile_register_promised());
+	stale = 0;
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		flush_current("promised-current", &ways[i]);
+	hostile_case("promised-stale-current", ARRAY_SIZE(ways), stale);
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		if (!ways[i].current_only && !ways[i].promised)
+			flush_not_current("promised-not-current", &ways[i]);
+	slot = UPPER;
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		if (!ways[i].current_only)
+			flush_not_current("promised-upper", &ways[i]);
+	slot = LOWER;
+	/* The lab's AMD CPU does not decode INVLPG for KVM, whose emulator then does it in all roots. */
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		if (ways[i].promised && (ways[i].flush != by_invlpg || hostile_has_cache()))
+			flush_elsewhere("0,0,0", "promised-stale", &ways[i]);
+	at = INDEX;
+	flush_natively();
+}
+
 void hostile_flushed(void)
 {
-	if (make_tables())
+	if (make_tables()) {
 		hostile_on(0, try_ways);
-	else
+		hostile_on(0, try_promised);
+	} else {
 		hostile_text("memory", "yes", "no");
+	}
 	hostile_on(0, hostile_unregister);
 	free_tables();
 }
@@ -578,7 +628,7 @@ static void flush_other(const struct way *way)
 	stale += ask() == 0;
 	r = way->flush();
 	after = ask();
-	seen("other", way->name, r, before, after);
+	seen("0,0,1", "other", way->name, r, before, after);
 }
 
 static void try_other(void)

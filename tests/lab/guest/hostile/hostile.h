@@ -79,6 +79,7 @@ void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table);
 void hostile_fill_load(struct kvmpv_state *state, struct kvmpv_table *table);
 long hostile_register(void);
 long hostile_register_load(void);
+long hostile_register_promised(void);
 void hostile_unregister(void);
 
 /* table.c */
@@ -104,7 +105,7 @@ static inline bool hostile_has_cache(void)
 
 static inline u64 hostile_offered(void)
 {
-	return KVMPV_F_LOAD_CR3 | F_FLUSHES | KVMPV_F_RELEASE |
+	return KVMPV_F_LOAD_CR3 | KVMPV_F_INVLPG_CURRENT | F_FLUSHES | KVMPV_F_RELEASE |
 	       (hostile_has_cache() ? KVMPV_F_CR3_CACHE : 0);
 }
 

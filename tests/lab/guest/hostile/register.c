@@ -9,6 +9,8 @@
 
 #define KEEP		0xa5	/* what bytes hold that the host must not touch */
 
+static u64 more;	/* features_accepted besides */
+
 /* Makes a well-formed state page; the fields that the host writes, and the table, are not empty. */
 void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
 {
@@ -20,7 +22,7 @@ void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
 	memset(state, 0, sizeof(*state));
 	state->guest_version = KVMPV_ABI_VERSION;
 	state->size = sizeof(*state);
-	state->features_accepted = KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
+	state->features_accepted = KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 | more;
 	state->table_gpa = __pa(table);
 	state->nr_windows = ARRAY_SIZE(windows);
 	memcpy(state->window, windows, sizeof(windows));
@@ -36,7 +38,7 @@ void hostile_fill(struct kvmpv_state *state, struct kvmpv_table *table)
 void hostile_fill_load(struct kvmpv_state *state, struct kvmpv_table *table)
 {
 	hostile_fill(state, table);
-	state->features_accepted = KVMPV_F_LOAD_CR3;
+	state->features_accepted = KVMPV_F_LOAD_CR3 | more;
 	state->table_gpa = 0;
 	state->nr_windows = 0;
 	memset(state->window, 0, sizeof(state->window));
@@ -64,6 +66,17 @@ long hostile_register_load(void)
 
 	hostile_fill_load(state, hostile_mine()->table);
 	return hostile_call(KVMPV_HC_REGISTER, __pa(state), sizeof(*state));
+}
+
+/* And promises that no page of the lower half is global. */
+long hostile_register_promised(void)
+{
+	long r;
+
+	more = KVMPV_F_INVLPG_CURRENT;
+	r = hostile_register();
+	more = 0;
+	return r;
 }
 
 void hostile_unregister(void)
@@ -173,6 +186,8 @@ static const struct field fields[] = {
 	{ "features-bit-63", -KVMPV_EOPNOTSUPP,
 	  { FIELD(features_accepted, KVMPV_F_CR3_CACHE | 1ull << 63) } },
 	{ "features-none", -KVMPV_ENODATA, { FIELD(features_accepted, 0) } },
+	{ "features-promise-alone", -KVMPV_ENODATA,
+	  { FIELD(features_accepted, KVMPV_F_INVLPG_CURRENT) } },
 	{ "features-none-table", -KVMPV_ENODATA,
 	  { FIELD(features_accepted, 0), FIELD(table_gpa, 8) } },
 	{ "load-alone-both", -KVMPV_EBADMSG,
@@ -230,6 +245,8 @@ static const struct field without_targets[] = {
 	{ "load-windows", -KVMPV_EBADMSG, { FIELD(nr_windows, 1) } },
 	{ "load-window", -KVMPV_EBADMSG, { COMMIT(31, 1) } },
 	{ "features-none", -KVMPV_ENODATA, { FIELD(features_accepted, 0) } },
+	{ "features-promise-alone", -KVMPV_ENODATA,
+	  { FIELD(features_accepted, KVMPV_F_INVLPG_CURRENT) } },
 	{ "features-flush-alone", -KVMPV_ENODATA,
 	  { FIELD(features_accepted, F_FLUSHES) } },
 };

@@ -21,7 +21,8 @@
 #include <asm/paravirt.h>
 
 #define KVMPV_F_CR3	(IS_ENABLED(CONFIG_KVM_PARAVIRT_CR3) ? \
-			 KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 : 0)
+			 KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 | \
+			 KVMPV_F_INVLPG_CURRENT : 0)
 #define KVMPV_F_TLB	(KVMPV_F_FLUSH | KVMPV_F_FLUSH_RANGE | KVMPV_F_FLUSH_VCPUS)
 
 unsigned int kvmpv_host_version __ro_after_init;

@@ -9,6 +9,10 @@
  * A host that has no table to give (AMD) is told by LOAD_CR3 that no flush is
  * due, which spares it a sync of its page tables; each load is an exit there.
  *
+ * No page of a process is global, and what is flushed of one is flushed by each CPU
+ * for the CR3 that it has loaded. A host that is told so (F_INVLPG_CURRENT) looks at one
+ * of its roots, and not at all, when a page is flushed.
+ *
  * A registration can be lost at any time (live migration, a restored snapshot,
  * a reset of the VM). The table is then empty, the next miss is told so, and
  * the CPU registers anew.
@@ -113,7 +117,8 @@ static int kvmpv_register(unsigned long features)
 
 /**
  * kvmpv_cr3_cpu_init() - register this CPU
- * @features: KVMPV_F_LOAD_CR3, and KVMPV_F_CR3_CACHE if there is a table
+ * @features: KVMPV_F_LOAD_CR3, KVMPV_F_CR3_CACHE if there is a table,
+ *	KVMPV_F_INVLPG_CURRENT if the host takes that promise
  *
  * If the host refuses, it is asked again from time to time. If it has found out
  * since it offered the table that its CPUs cannot use one, this CPU does without,
@@ -131,6 +136,9 @@ int kvmpv_cr3_cpu_init(unsigned long features)
 		features &= ~KVMPV_F_CR3_CACHE;
 		r = kvmpv_register(features);
 	}
+	/* After a migration the host may be older, and the next one may not be. */
+	if (r == -KVMPV_EOPNOTSUPP && (features & KVMPV_F_INVLPG_CURRENT))
+		r = kvmpv_register(features & ~KVMPV_F_INVLPG_CURRENT);
 	this_cpu_write(kvmpv_cpu.features, features);
 	this_cpu_write(kvmpv_cpu.retry, jiffies + KVMPV_RETRY);
 	this_cpu_write(kvmpv_cpu.mode, r ? KVMPV_LOST : KVMPV_ON);
