@@ -356,7 +356,7 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 /*
  * Make one of prev_roots[] the current one, as kvmpv_stash_switch() does it with one
  * of the stash. KVM looks for INVLPG, and for what is obsolete, in these: one that is
- * unsync is as good as it was when the guest last flushed, which is all that a
+ * unsync is as good as it was when the guest last flushed it, which is all that a
  * load without a flush asks for.
  */
 static bool kvmpv_prev_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
