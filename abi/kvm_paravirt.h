@@ -51,7 +51,7 @@
 #define KVMPV_F_FLUSH_VCPUS	0x10	/* FLUSH_VCPUS */
 #define KVMPV_F_RELEASE		0x20	/* RELEASE */
 #define KVMPV_F_POPULATE	0x40	/* POPULATE */
-#define KVMPV_F_INVLPG_CURRENT	0x80	/* INVLPG is for the current cr3 */
+#define KVMPV_F_INVLPG_CURRENT	0x80	/* promise: INVLPG below 2^63 is for the current cr3 */
 
 /* Flags of LOAD_CR3: the guest needs no flush of what it used with this cr3. */
 #define KVMPV_LOAD_CR3_NOFLUSH	0x1

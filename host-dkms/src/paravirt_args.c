@@ -245,6 +245,22 @@ int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last)
 }
 
 /**
+ * kvmpv_in_lower_half() - is a range in the lower half of the address space?
+ * @va: the first address
+ * @pages: number of addresses
+ * @shift: log2 of bytes from one address to the next
+ *
+ * The range is one that kvmpv_check_range() accepts, so its last address is the
+ * highest. Without pages the others may be anything.
+ *
+ * Return: true if bit 63 is clear in all addresses, and there are any.
+ */
+bool kvmpv_in_lower_half(u64 va, u64 pages, u64 shift)
+{
+	return pages && !((va + ((pages - 1) << shift)) >> 63);
+}
+
+/**
  * kvmpv_check_flush_gpa() - the argument of FLUSH_VCPUS
  * @gpa: guest physical address of struct kvmpv_flush_vcpus
  *

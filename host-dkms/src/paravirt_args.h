@@ -23,8 +23,8 @@ struct kvmpv_windows {
 };
 
 /*
- * Up to here a range is flushed page by page, in all roots that are kept: some
- * 64 page walks per root bound what one call costs. Linux, too, flushes all
+ * Up to here a range is flushed page by page, in all roots that are kept or in
+ * the current one: some 64 page walks per root bound what one call costs. Linux, too, flushes all
  * from 34 pages on.
  */
 #define KVMPV_FLUSH_PAGES	64
@@ -42,7 +42,7 @@ struct kvmpv_flushes {
 	unsigned int nr;
 	unsigned int pages;	/* of all ranges */
 	bool all;		/* everything; the ranges do not matter */
-	bool current_only;	/* the ranges in the current root; not of a queue */
+	bool current_only;	/* the ranges in the current root alone; never in a queue */
 };
 
 int kvmpv_check_page(u64 gpa);
@@ -73,6 +73,7 @@ int kvmpv_check_populate(u64 gpa, u64 nr);
 int kvmpv_check_page_ranges(const struct kvmpv_page_range *range, u64 nr);
 int kvmpv_check_scope(u64 scope);
 int kvmpv_check_range(u64 va, u64 pages, u64 shift, u64 last);
+bool kvmpv_in_lower_half(u64 va, u64 pages, u64 shift);
 int kvmpv_check_flush_gpa(u64 gpa);
 int kvmpv_check_flush(const struct kvmpv_flush_vcpus *desc, u64 last);
 bool kvmpv_in_mask(const struct kvmpv_flush_vcpus *desc, u32 id);

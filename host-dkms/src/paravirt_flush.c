@@ -64,16 +64,17 @@ static void kvmpv_look_up(struct kvm_vcpu *vcpu, const struct kvmpv_range *r,
 }
 
 /*
- * Is a flush of this address for the current root alone? The guest that has registered
- * has promised so for its half of the address space: none of its pages there is global.
- * A nested guest, a handler of SMIs, and what userspace has restored have not.
+ * Is a flush of these pages for the current root alone? The guest that has registered
+ * has promised to rely on nothing else for its half of the address space. A nested
+ * guest, a handler of SMIs, and what userspace has restored have not.
  */
-static bool kvmpv_is_current_only(struct kvm_vcpu *vcpu, u64 va)
+static bool kvmpv_is_current_only(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift)
 {
 	const struct kvmpv_vcpu *p = *kvmpv_vendor_vcpu(vcpu);
 
 	return p && !p->dead && (p->features & KVMPV_F_INVLPG_CURRENT) &&
-	       !(va >> 63) && !is_guest_mode(vcpu) && !is_smm(vcpu);
+	       kvmpv_in_lower_half(va, pages, shift) &&
+	       !is_guest_mode(vcpu) && !is_smm(vcpu);
 }
 
 /*
@@ -203,9 +204,8 @@ int kvmpv_hc_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
 	if (r)
 		return r;
 	kvmpv_count(KVMPV_STAT_FLUSH_RANGE);
-	/* The last byte is past the middle if any is: a range does not wrap. */
 	kvmpv_flush_self(vcpu, 0, va, pages, shift,
-			 kvmpv_is_current_only(vcpu, va + ((pages - 1) << shift)));
+			 kvmpv_is_current_only(vcpu, va, pages, shift));
 	return 0;
 }
 
@@ -220,7 +220,7 @@ void __kvmpv_invlpg(struct kvm_vcpu *vcpu, gva_t va)
 {
 	const struct kvmpv_range page = { .va = va, .pages = 1, .shift = PAGE_SHIFT };
 
-	if (kvmpv_is_current_only(vcpu, va))
+	if (kvmpv_is_current_only(vcpu, va, page.pages, page.shift))
 		kvmpv_invlpg(vcpu, &page, true);
 	else
 		kvm_mmu_invlpg(vcpu, va);

@@ -355,9 +355,9 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 
 /*
  * Make one of prev_roots[] the current one, as kvmpv_stash_switch() does it with one
- * of the stash. KVM looks for INVLPG, and for what is obsolete, in these: one that is
- * unsync is as good as it was when the guest last flushed it, which is all that a
- * load without a flush asks for.
+ * of the stash. KVM looks for what is obsolete in these, and for INVLPG unless the guest
+ * has promised not to rely on that: one that is unsync is as good as it was when the
+ * guest last flushed this CR3, which is all that a load without a flush asks for.
  */
 static bool kvmpv_prev_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
 			      u64 pcid_mask)

@@ -408,13 +408,18 @@ active proctype cpu() {
 		:: pc = F_ALL
 		fi
 	   }
-	/* In the current root alone, as nothing is global. What is older than this flush stays. */
+	/* In the current root alone, see kvmpv_is_current_only(). What is older than this flush stays. */
 	:: d_step { CODE && pc == F_RANGE ->
 		vmexit();
 		st1 = st1 & WITHOUT(BIT(K(loaded)));
 		pc = F_MARK
 	   }
-	:: d_step { CODE && pc == F_MARK -> invalidate_user_asid(asid); pc = F_END }
+	:: d_step { CODE && pc == F_MARK ->
+#ifndef MUT_RANGE_UNMARKED
+		invalidate_user_asid(asid);
+#endif
+		pc = F_END
+	   }
 	:: d_step { CODE && pc == F_ALL ->
 #ifndef MUT_ALL_UNMARKED
 		invalidate_user_asid(asid);

@@ -254,7 +254,7 @@ inline invlpg_in(v, mask, roots) {
 /* In all roots but those of the stash */
 inline invlpg(v, mask) { invlpg_in(v, mask, WITHOUT(V[v].stash)) }
 
-/* What is not global: in the current root alone, see kvmpv_is_current_only() */
+/* User pages: in the current root alone, see kvmpv_is_current_only() */
 inline invlpg_current(v, mask) { invlpg_in(v, mask, BIT(V[v].acr3)) }
 
 inline flush_tlb(v) {

@@ -1034,6 +1034,29 @@ static void range_ends(void)
 	check_eq(kvmpv_check_range(0, 5, 30, LAST32), -KVMPV_EINVAL);
 }
 
+/* Of ranges that are accepted; what is not looked at without pages may be anything. */
+static void range_halves(void)
+{
+	static const u64 shifts[] = { 12, 21, 30 };
+	unsigned int i;
+	u64 step, middle = 1ull << 63;
+
+	for (i = 0; i < 3; i++) {
+		step = 1ull << shifts[i];
+		check_eq(kvmpv_in_lower_half(0, 1, shifts[i]), true);
+		check_eq(kvmpv_in_lower_half(middle - 1, 1, shifts[i]), true);
+		check_eq(kvmpv_in_lower_half(middle, 1, shifts[i]), false);
+		check_eq(kvmpv_in_lower_half(~0ull, 1, shifts[i]), false);
+		check_eq(kvmpv_in_lower_half(middle - 2 * step, 2, shifts[i]), true);
+		check_eq(kvmpv_in_lower_half(middle - 2 * step, 3, shifts[i]), false);
+		check_eq(kvmpv_in_lower_half(0, middle >> shifts[i], shifts[i]), true);
+		check_eq(kvmpv_in_lower_half(0, (middle >> shifts[i]) + 1, shifts[i]), false);
+	}
+	check_eq(kvmpv_in_lower_half(0, 0, 12), false);
+	check_eq(kvmpv_in_lower_half(0, 0, 64), false);
+	check_eq(kvmpv_in_lower_half(~0ull, 0, ~0ull), false);
+}
+
 static void flush_gpa(void)
 {
 	u64 gpa;
@@ -1364,6 +1387,7 @@ static const struct {
 	{ "flush: exactly one scope", flush_scope },
 	{ "flush: strides of 4 KiB, 2 MiB, 1 GiB", range_strides },
 	{ "flush: ranges end within the caller's addresses", range_ends },
+	{ "flush: which ranges are in the lower half", range_halves },
 	{ "flush: descriptor aligned, in one page", flush_gpa },
 	{ "flush: descriptor's fields", flush_descriptor },
 	{ "release: 1 to 64 addresses in one page", release },

@@ -38,6 +38,7 @@ static const struct {
 	{ "flush-high-half", KVMPV_HC_FLUSH, { 1ull << 32 | KVMPV_FLUSH_ALL }, -KVMPV_EINVAL },
 	{ "flush-all-ones", KVMPV_HC_FLUSH, { ~0ull }, -KVMPV_EINVAL },
 	{ "range-0-pages", KVMPV_HC_FLUSH_RANGE, { ~0ull, 0, 11, 0 }, 0 },
+	{ "range-0-pages-2^64", KVMPV_HC_FLUSH_RANGE, { 0, 0, ~0ull, 0 }, 0 },
 	{ "range-0-pages-flag", KVMPV_HC_FLUSH_RANGE, { 0, 0, 12, 1 }, -KVMPV_EINVAL },
 	{ "range-flag-0", KVMPV_HC_FLUSH_RANGE, { 0, 1, 12, 1 }, -KVMPV_EINVAL },
 	{ "range-flag-63", KVMPV_HC_FLUSH_RANGE, { 0, 1, 12, 1ull << 63 }, -KVMPV_EINVAL },
@@ -602,6 +603,28 @@ static void read_page(void)
 	hostile_mov_cr3(was);
 }
 
+/*
+ * Reads it by a CR3 that is not in use most of the time. This vCPU has promised to rely on
+ * no flush of its own for that, but those of others still reach it.
+ */
+static void read_between(void)
+{
+	u64 was = hostile_cr3(), question;
+
+	hostile_register_promised();
+	while (!READ_ONCE(stop)) {
+		question = smp_load_acquire(&asked);
+		go(other);
+		WRITE_ONCE(answer, which());
+		go(was);
+		smp_store_release(&answered, question);
+		smp_store_release(&begun, true);
+		let_run(0);
+	}
+	hostile_unregister();
+	flush_natively();
+}
+
 /* What vCPU 1 sees in a read that begins after this call, or 9. */
 static u64 ask(void)
 {
@@ -616,7 +639,7 @@ static u64 ask(void)
 	return READ_ONCE(answer);
 }
 
-static void flush_other(const struct way *way)
+static void flush_other(const char *group, const struct way *way)
 {
 	u64 before, after;
 	long r;
@@ -628,29 +651,41 @@ static void flush_other(const struct way *way)
 	stale += ask() == 0;
 	r = way->flush();
 	after = ask();
-	seen("0,0,1", "other", way->name, r, before, after);
+	seen("0,0,1", group, way->name, r, before, after);
 }
 
-static void try_other(void)
+static void try_readers(const char *group, void (*reader)(void), bool current_too)
 {
 	unsigned int i, n = 0;
+	char text[32];
 
 	use_tables();
 	map(0);
 	flush_natively();
-	if (!start(read_page)) {
+	if (!start(reader)) {
 		hostile_text("vcpu1-reads", "yes", "no");
 		return;
 	}
 	stale = 0;
 	for (i = 0; i < ARRAY_SIZE(ways); i++) {
-		if (strncmp(ways[i].name, "vcpus-", 6))
+		if (strncmp(ways[i].name, "vcpus-", 6) || (ways[i].current_only && !current_too))
 			continue;
-		flush_other(&ways[i]);
+		flush_other(group, &ways[i]);
 		n++;
 	}
-	hostile_case("stale-other", n, stale);
+	snprintf(text, sizeof(text), "stale-%s", group);
+	hostile_case(text, n, stale);
 	hostile_case("vcpu1-ends", 1, end());
+}
+
+static void try_other(void)
+{
+	try_readers("other", read_page, true);
+}
+
+static void try_between(void)
+{
+	try_readers("between", read_between, false);
 }
 
 /* Changes the descriptor all the time, also while the host reads it. */
@@ -754,6 +789,7 @@ void hostile_shootdown(void)
 	}
 	if (make_tables()) {
 		hostile_on(0, try_other);
+		hostile_on(0, try_between);
 		hostile_on(0, try_scribbled);
 		hostile_on(0, try_mutually);
 		hostile_case("vcpu1-off", 0, remove_cpu(1));

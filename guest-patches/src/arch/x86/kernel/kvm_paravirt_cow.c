@@ -6,7 +6,8 @@
  * likes until it flushes: the table is unsynced. A flush of everything makes the
  * host compare all such tables, and write-protect them again, so that the next
  * write to each is an exit. A flush of one page does that page, and, as KVM takes
- * it for a hint, maps what the guest has there now.
+ * it for a hint, maps what the guest has there now, in the page tables in use: with page
+ * table isolation the kernel's.
  *
  *  - fork() write-protects the parent's pages, and flushes. The pages are noted
  *    where they are write-protected, ptep_set_wrprotect(), and if they are few,

@@ -9,9 +9,9 @@
  * A host that has no table to give (AMD) is told by LOAD_CR3 that no flush is
  * due, which spares it a sync of its page tables; each load is an exit there.
  *
- * No page of a process is global, and what is flushed of one is flushed by each CPU
- * for the CR3 that it has loaded. A host that is told so (F_INVLPG_CURRENT) looks at one
- * of its roots, and not at all, when a page is flushed.
+ * A page of a process is never global, and each CPU flushes it for the CR3 that it has
+ * loaded. A host that is told so (F_INVLPG_CURRENT) looks at one root when a page is
+ * flushed, not at all those that it keeps.
  *
  * A registration can be lost at any time (live migration, a restored snapshot,
  * a reset of the VM). The table is then empty, the next miss is told so, and

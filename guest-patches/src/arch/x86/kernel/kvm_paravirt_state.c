@@ -43,14 +43,14 @@ static unsigned long kvmpv_offered_now(void)
 
 /*
  * As kvmpv_used, less what the host does not offer now. A CPU registers for what
- * was chosen at boot, or not at all.
+ * was chosen at boot, but for F_INVLPG_CURRENT, or not at all.
  */
 static unsigned long kvmpv_used_now(void)
 {
 	unsigned long lost = kvmpv_used & ~kvmpv_offered_now();
 
 	if (lost & (KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3))
-		lost |= KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3;
+		lost |= KVMPV_F_CR3_CACHE | KVMPV_F_LOAD_CR3 | KVMPV_F_INVLPG_CURRENT;
 	return kvmpv_used & ~lost;
 }
 
