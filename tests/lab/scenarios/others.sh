@@ -17,11 +17,10 @@ sizes() {
 		"$(awk '/ kvm_(dev_ioctl|create_vm|arch_alloc_vm)/ { print $2; exit }' /proc/vmallocinfo)"
 }
 
-# both MODULE: measures a guest by itself, and beside one with kvm_paravirt=1. A guest beside costs something on any module. The
-# guest has the same addresses each time, since a fault costs more or less with them.
+# both MODULE: measures a guest by itself, and beside one with kvm_paravirt=1. A guest beside costs something on any module.
 both() {
 	kvm_load "$1" $PARAMS
-	guest m nopti nokaslr kvm_paravirt=0 lab=serve
+	guest m nopti kvm_paravirt=0 lab=serve
 	check "$1 module: guest is up" guest_expect m 'G: ready' 120
 	storm "$1" $STORM
 	sizes >"$RUN/sizes.$1"
