@@ -79,7 +79,7 @@ bool __kvmpv_load_cr3(const struct kvmpv_table *table, unsigned long cr3)
 	return false;
 }
 
-static int bad, failed;
+static int bad, failed, checks;
 
 static void check_line(bool right, int line, const char *text)
 {
@@ -97,6 +97,7 @@ static void shown(const char *text)
 	if (!bad)
 		printf("ok - %s\n", text);
 	bad = 0;
+	checks++;
 }
 
 /* The VM comes to another host, which does not know it, and switches twice. */
@@ -142,5 +143,6 @@ int main(void)
 	check(!kvmpv_load_cr3(4096) && registers == 2);
 	check(!kvmpv_load_cr3(4096) && registers == 2);
 	shown("a host that offers nothing is asked twice at once, and then not before half a second is over");
+	printf("1..%d\n", checks);
 	return failed;
 }
