@@ -24,8 +24,8 @@ struct kvmpv_windows {
 
 /*
  * Up to here a range is flushed page by page, in all roots that are kept or in
- * the current one: some 64 page walks per root bound what one call costs. Linux, too, flushes all
- * from 34 pages on.
+ * the current one: some 64 page walks per root bound what one call costs. Linux,
+ * too, flushes all from 34 pages on.
  */
 #define KVMPV_FLUSH_PAGES	64
 #define KVMPV_FLUSH_RANGES	4
@@ -42,7 +42,6 @@ struct kvmpv_flushes {
 	unsigned int nr;
 	unsigned int pages;	/* of all ranges */
 	bool all;		/* everything; the ranges do not matter */
-	bool current_only;	/* the ranges in the current root alone; never in a queue */
 };
 
 int kvmpv_check_page(u64 gpa);

@@ -121,8 +121,9 @@ static bool kvmpv_has_longer_roots(const struct kvm_mmu *mmu)
 	return false;
 }
 
+/* The ranges in the current root alone if @current_only, else in all that are kept. */
 static void kvmpv_do_flushes(struct kvm_vcpu *vcpu,
-			     const struct kvmpv_flushes *todo)
+			     const struct kvmpv_flushes *todo, bool current_only)
 {
 	const struct kvmpv_range *r;
 
@@ -132,7 +133,7 @@ static void kvmpv_do_flushes(struct kvm_vcpu *vcpu,
 		return;
 	}
 	for (r = todo->range; r < todo->range + todo->nr; r++) {
-		kvmpv_invlpg(vcpu, r, todo->current_only);
+		kvmpv_invlpg(vcpu, r, current_only);
 		/* The guest decides how much there is to do, so others get a chance in between. */
 		cond_resched();
 	}
@@ -149,18 +150,18 @@ static void kvmpv_flush_user(struct kvm_vcpu *vcpu)
 	kvm_make_request(KVM_REQ_TLB_FLUSH_CURRENT, vcpu);
 }
 
-/* The calling vCPU's own part of FLUSH_VCPUS, and all of the other calls. */
+/* The calling vCPU's own part of FLUSH_VCPUS, and all of FLUSH. */
 static void kvmpv_flush_self(struct kvm_vcpu *vcpu, u64 scope, u64 va,
-			     u64 pages, u64 shift, bool current_only)
+			     u64 pages, u64 shift)
 {
-	struct kvmpv_flushes todo = { .current_only = current_only };
+	struct kvmpv_flushes todo = {};
 
 	if (scope == KVMPV_FLUSH_ALL)
 		todo.all = true;
 	kvmpv_flushes_add(&todo, va, pages, shift);
 	if (scope == KVMPV_FLUSH_USER && !todo.all)
 		kvmpv_flush_user(vcpu);
-	kvmpv_do_flushes(vcpu, &todo);
+	kvmpv_do_flushes(vcpu, &todo, false);
 }
 
 /**
@@ -178,7 +179,7 @@ int kvmpv_hc_flush(struct kvm_vcpu *vcpu, u64 scope)
 	if (r)
 		return r;
 	kvmpv_count(KVMPV_STAT_FLUSH);
-	kvmpv_flush_self(vcpu, scope, 0, 0, 0, false);
+	kvmpv_flush_self(vcpu, scope, 0, 0, 0);
 	return 0;
 }
 
@@ -199,13 +200,14 @@ int kvmpv_hc_flush(struct kvm_vcpu *vcpu, u64 scope)
 int kvmpv_hc_flush_range(struct kvm_vcpu *vcpu, u64 va, u64 pages, u64 shift,
 			 u64 flags, u64 last)
 {
+	struct kvmpv_flushes todo = {};
 	int r = flags ? -KVMPV_EINVAL : kvmpv_check_range(va, pages, shift, last);
 
 	if (r)
 		return r;
 	kvmpv_count(KVMPV_STAT_FLUSH_RANGE);
-	kvmpv_flush_self(vcpu, 0, va, pages, shift,
-			 kvmpv_is_current_only(vcpu, va, pages, shift));
+	kvmpv_flushes_add(&todo, va, pages, shift);
+	kvmpv_do_flushes(vcpu, &todo, kvmpv_is_current_only(vcpu, va, pages, shift));
 	return 0;
 }
 
@@ -320,7 +322,7 @@ int kvmpv_hc_flush_vcpus(struct kvm_vcpu *vcpu, u64 gpa, u64 last)
 	free_cpumask_var(cpus);
 	if (kvmpv_in_mask(&desc, vcpu->vcpu_id))
 		kvmpv_flush_self(vcpu, desc.scope, desc.va, desc.pages,
-				 desc.stride_shift, false);
+				 desc.stride_shift);
 	return 0;
 }
 
@@ -342,7 +344,7 @@ void __kvmpv_flush_queued(struct kvm_vcpu *vcpu)
 	todo = q->todo;
 	q->todo = (struct kvmpv_flushes){};
 	raw_spin_unlock(&q->lock);
-	kvmpv_do_flushes(vcpu, &todo);
+	kvmpv_do_flushes(vcpu, &todo, false);
 }
 
 /**
