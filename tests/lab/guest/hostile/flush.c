@@ -403,6 +403,15 @@ static void seen(const char *want, const char *group, const char *name, long r, 
 	hostile_text(full, want, text);
 }
 
+/* If a stale entry was not seen before each flush of a group, its cases have shown nothing. */
+static void seen_stale(const char *group, unsigned int n)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "stale-%s", group);
+	hostile_case(text, n, stale);
+}
+
 static void flush_current(const char *group, const struct way *way)
 {
 	u64 before, after;
@@ -419,6 +428,16 @@ static void flush_current(const char *group, const struct way *way)
 	after = which();
 	go(home);
 	seen("0,0,1", group, way->name, r, before, after);
+}
+
+static void flush_all_current(const char *group)
+{
+	unsigned int i;
+
+	stale = 0;
+	for (i = 0; i < ARRAY_SIZE(ways); i++)
+		flush_current(group, &ways[i]);
+	seen_stale(group, ARRAY_SIZE(ways));
 }
 
 static void flush_elsewhere(const char *want, const char *group, const struct way *way)
@@ -469,12 +488,7 @@ static void try_ways(void)
 
 	use_tables();
 	hostile_case("register", 0, hostile_register());
-	stale = 0;
-	for (i = 0; i < ARRAY_SIZE(ways); i++)
-		flush_current("current", &ways[i]);
-	/* If a stale entry was never seen, these cases have shown nothing. */
-	hostile_case("stale-current", ARRAY_SIZE(ways), stale);
-
+	flush_all_current("current");
 	hits = 0;
 	for (i = 0; i < ARRAY_SIZE(ways); i++)
 		if (!ways[i].current_only)
@@ -499,10 +513,7 @@ static void try_promised(void)
 
 	hostile_unregister();
 	hostile_case("register-promised", 0, hostile_register_promised());
-	stale = 0;
-	for (i = 0; i < ARRAY_SIZE(ways); i++)
-		flush_current("promised-current", &ways[i]);
-	hostile_case("promised-stale-current", ARRAY_SIZE(ways), stale);
+	flush_all_current("promised-current");
 	for (i = 0; i < ARRAY_SIZE(ways); i++)
 		if (!ways[i].current_only && !ways[i].promised)
 			flush_not_current("promised-not-current", &ways[i]);
@@ -657,7 +668,6 @@ static void flush_other(const char *group, const struct way *way)
 static void try_readers(const char *group, void (*reader)(void), bool current_too)
 {
 	unsigned int i, n = 0;
-	char text[32];
 
 	use_tables();
 	map(0);
@@ -673,8 +683,7 @@ static void try_readers(const char *group, void (*reader)(void), bool current_to
 		flush_other(group, &ways[i]);
 		n++;
 	}
-	snprintf(text, sizeof(text), "stale-%s", group);
-	hostile_case(text, n, stale);
+	seen_stale(group, n);
 	hostile_case("vcpu1-ends", 1, end());
 }
 
