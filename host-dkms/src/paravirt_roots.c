@@ -85,6 +85,36 @@ bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
 }
 
 /**
+ * kvmpv_list_gone() - which one root of a full list is no longer there
+ * @list: the list
+ * @kept: pgd and hpa of the roots that may still be there
+ * @nr: how many, at most KVMPV_NR_ENTRIES - 1
+ *
+ * Return: its slot; -1 if the list is not full, or if not exactly one is missing.
+ */
+int kvmpv_list_gone(const struct kvmpv_list *list, const struct kvmpv_root *kept,
+		    unsigned int nr)
+{
+	unsigned int i, j;
+	int gone = -1;
+
+	if (list->used != (1u << KVMPV_NR_ENTRIES) - 1)
+		return -1;
+	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
+		for (j = 0; j < nr; j++)
+			if (kept[j].pgd == list->slot[i].pgd &&
+			    kept[j].hpa == list->slot[i].hpa)
+				break;
+		if (j < nr)
+			continue;
+		if (gone >= 0)
+			return -1;
+		gone = i;
+	}
+	return gone;
+}
+
+/**
  * kvmpv_list_replace() - another root in the place of one
  * @list: the list
  * @gone: guest's CR3 and shadow root of the one that goes

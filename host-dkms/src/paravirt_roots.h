@@ -98,6 +98,8 @@ unsigned int kvmpv_select_roots(const struct kvmpv_root *cand, unsigned int nr,
 				u64 loaded, struct kvmpv_root *out);
 bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
 		       unsigned int nr);
+int kvmpv_list_gone(const struct kvmpv_list *list, const struct kvmpv_root *kept,
+		    unsigned int nr);
 int kvmpv_list_replace(struct kvmpv_list *list, const struct kvmpv_root *gone,
 		       const struct kvmpv_root *root);
 const struct kvmpv_root *kvmpv_list_find(const struct kvmpv_list *list, u64 hw);

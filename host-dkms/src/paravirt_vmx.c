@@ -298,6 +298,14 @@ static struct kvmpv_root kvmpv_root(struct kvm_vcpu *vcpu,
 	};
 }
 
+/* Is it a root of the vCPU's role, which has not been zapped? */
+static bool kvmpv_is_current_role(const struct kvm_mmu *mmu, hpa_t hpa)
+{
+	const struct kvm_mmu_page *sp = kvmpv_root_to_sp(hpa);
+
+	return sp && sp->role.word == mmu->root_role.word;
+}
+
 /* The roots that may be published now, the current one first. */
 static unsigned int kvmpv_collect_roots(struct vcpu_vmx *vmx, struct kvmpv_root *out)
 {
@@ -305,7 +313,6 @@ static unsigned int kvmpv_collect_roots(struct vcpu_vmx *vmx, struct kvmpv_root 
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvm_mmu *mmu = vcpu->arch.mmu;
 	struct kvm_mmu_root_info *info;
-	struct kvm_mmu_page *sp;
 	unsigned int i;
 
 	if (kvmpv_is_barred(vmx) || mmu->root_role.level < PT64_ROOT_4LEVEL)
@@ -320,10 +327,8 @@ static unsigned int kvmpv_collect_roots(struct vcpu_vmx *vmx, struct kvmpv_root 
 		 * this guest's nested guests: only the current role is the
 		 * CPU's. The invalid bit of a zapped root is in the role, too.
 		 */
-		sp = kvmpv_root_to_sp(info->hpa);
-		if (!sp || sp->role.word != mmu->root_role.word)
-			continue;
-		cand[i] = kvmpv_root(vcpu, info);
+		if (kvmpv_is_current_role(mmu, info->hpa))
+			cand[i] = kvmpv_root(vcpu, info);
 	}
 	return kvmpv_select_roots(cand, KVMPV_NR_ENTRIES, vmx->kvmpv->loaded,
 				  out);
@@ -422,6 +427,32 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 }
 
 /*
+ * Another root in the place of one that has gone, in list and table. The other slots
+ * stay as they are. False if it is a case for kvmpv_publish(): one of them is that of a
+ * table whose page is not there, when nothing may be listed.
+ */
+static bool kvmpv_replace(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
+			  const struct kvmpv_root *gone)
+{
+	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	int slot = kvmpv_list_replace(&p->list, gone, root);
+
+	if (slot < 0)
+		return false;
+	if (!kvmpv_write_table(vcpu, p, slot, 1)) {
+		/* A table that cannot be written: nothing is listed then. */
+		p->fault_in = true;
+		return false;
+	}
+	vmcs_writel(CR3_TARGET_VALUE0 + 2 * slot,
+		    root->hw | kvmpv_target_flag(p->found, p->flag));
+	p->kept = kvmpv_kept(vmx);
+	kvmpv_count_publish(vcpu, p);
+	return true;
+}
+
+/*
  * Would kvmpv_publish() find everything as it has left it? That is so at most
  * entries. What it looks at changes in four ways:
  *
@@ -453,6 +484,38 @@ static bool kvmpv_is_unchanged(struct vcpu_vmx *vmx)
 	       p->found == READ_ONCE(kvmpv_targets) &&
 	       !((kvmpv_pcid_enabled(&vmx->vcpu) ^ !!p->flag) |
 		 vmx->nested.vmxon | kvmpv_emulation_required(vmx));
+}
+
+/*
+ * After a load of CR3 that KVM has handled, one root has come, and most times one has
+ * gone for it: then kvmpv_publish() need not look for what else is different.
+ */
+static bool kvmpv_publish_loaded(struct vcpu_vmx *vmx)
+{
+	const struct kvm_mmu *mmu = vmx->vcpu.arch.mmu;
+	struct kvmpv_root root, gone, kept[KVM_MMU_NUM_PREV_ROOTS];
+	struct kvmpv_vcpu *p = vmx->kvmpv;
+	unsigned int k;
+	int slot;
+
+	if (!p->listed || !p->shown || p->fault_in || p->hold || p->dead ||
+	    !p->proven || kvmpv_is_barred(vmx) ||
+	    mmu->root_role.level < PT64_ROOT_4LEVEL ||
+	    !kvmpv_is_current_role(mmu, mmu->root.hpa))
+		return false;
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++) {
+		if (!VALID_PAGE(mmu->prev_roots[k].hpa) ||
+		    !kvmpv_is_current_role(mmu, mmu->prev_roots[k].hpa))
+			return false;
+		kept[k].pgd = mmu->prev_roots[k].pgd;
+		kept[k].hpa = mmu->prev_roots[k].hpa;
+	}
+	root = kvmpv_root(&vmx->vcpu, &mmu->root);
+	slot = kvmpv_list_gone(&p->list, kept, KVM_MMU_NUM_PREV_ROOTS);
+	if (slot < 0 || root.hw != p->loaded)
+		return false;
+	gone = p->list.slot[slot];
+	return kvmpv_replace(vmx, &root, &gone);
 }
 
 /* Make table and list show what may be published now. */
@@ -518,6 +581,7 @@ static noinline void kvmpv_enter_changed(struct vcpu_vmx *vmx)
 {
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
+	enum kvmpv_targets found;
 	u64 flag;
 
 	p->settled = false;
@@ -527,10 +591,13 @@ static noinline void kvmpv_enter_changed(struct vcpu_vmx *vmx)
 	if (vmx->loaded_vmcs != &vmx->vmcs01)
 		return;
 	flag = kvmpv_pcid_enabled(vcpu) ? X86_CR3_PCID_NOFLUSH : 0;
-	if (p->cache)
-		kvmpv_publish(vmx, flag, READ_ONCE(kvmpv_targets));
-	else
+	found = READ_ONCE(kvmpv_targets);
+	if (!p->cache)
 		p->flag = flag;
+	else if (flag == p->flag && found == p->found && kvmpv_publish_loaded(vmx))
+		p->settled = true;
+	else
+		kvmpv_publish(vmx, flag, found);
 	if (unlikely(!is_paging(vcpu))) {
 		p->settled = false;
 		kvmpv_end_unpaged(vcpu);
@@ -608,31 +675,6 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 	p->hold = true;
 	p->settled = false;
 	return true;
-}
-
-/*
- * As kvmpv_publish(), after kvmpv_stash_switch() has put one root in the place of another.
- * It does not wait for the table's page, as an entry may, and takes SRCU for its memslot.
- */
-static void kvmpv_publish_switch(struct vcpu_vmx *vmx,
-				 const struct kvmpv_root *root,
-				 const struct kvm_mmu_root_info *info)
-{
-	struct kvm_vcpu *vcpu = &vmx->vcpu;
-	struct kvmpv_vcpu *p = vmx->kvmpv;
-	struct kvmpv_root gone = { .pgd = info->pgd, .hpa = info->hpa };
-	int slot = kvmpv_list_replace(&p->list, &gone, root);
-
-	if (slot < 0 || !kvmpv_write_table(vcpu, p, slot, 1)) {
-		/* A table that cannot be written: nothing is listed then. */
-		p->fault_in = slot >= 0;
-		kvmpv_publish(vmx, p->flag, READ_ONCE(kvmpv_targets));
-		return;
-	}
-	vmcs_writel(CR3_TARGET_VALUE0 + 2 * slot,
-		    root->hw | kvmpv_target_flag(p->found, p->flag));
-	p->kept = kvmpv_kept(vmx);
-	kvmpv_count_publish(vcpu, p);
 }
 
 /* SDM vol. 3, "Guest Register State": long mode, DPL, and conforming in the type. */
@@ -717,7 +759,7 @@ static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	struct kvm_mmu_root_info gone;
-	struct kvmpv_root root;
+	struct kvmpv_root root, listed;
 	bool noflush;
 	u64 cr3;
 	int idx;
@@ -736,7 +778,10 @@ static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
 	kvmpv_loaded(vmx, &root, noflush);
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	kvmpv_publish_switch(vmx, &root, &gone);
+	listed.pgd = gone.pgd;
+	listed.hpa = gone.hpa;
+	if (!kvmpv_replace(vmx, &root, &listed))
+		kvmpv_publish(vmx, p->flag, READ_ONCE(kvmpv_targets));
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
 	kvmpv_fast_done(vmx);
 	srcu_read_unlock(&vcpu->kvm->srcu, idx);

@@ -278,6 +278,40 @@ static void replace_leaves_the_rest_to_update(void)
 	check(!memcmp(&list, &before, sizeof(list)));
 }
 
+/* A root is told by its page table and its shadow page, whichever way round they are. */
+static void gone_is_the_one_that_is_missing(void)
+{
+	struct kvmpv_list list = list_of(1, 2, 3, 4, 0);
+	struct kvmpv_root kept[NR - 1], want[NR];
+	unsigned int i, n, turn;
+
+	for (i = 0; i < NR; i++) {
+		for (turn = 0; turn < NR - 1; turn++) {
+			for (n = 0; n < NR - 1; n++) {
+				kept[(n + turn) % (NR - 1)] = root(n + 1 + (n >= i));
+				kept[(n + turn) % (NR - 1)].hw = 0;	/* not looked at */
+			}
+			check_eq(kvmpv_list_gone(&list, kept, NR - 1), i);
+		}
+		/* One of the others has another page table, or another shadow page: two are missing. */
+		kept[0].pgd ^= 0x1000;
+		check_eq(kvmpv_list_gone(&list, kept, NR - 1), -1);
+		kept[0].pgd ^= 0x1000;
+		kept[0].hpa ^= 0x1000;
+		check_eq(kvmpv_list_gone(&list, kept, NR - 1), -1);
+		/* One twice is one, and two are missing. */
+		kept[0] = kept[1];
+		check_eq(kvmpv_list_gone(&list, kept, NR - 1), -1);
+	}
+	for (i = 0; i < NR; i++)
+		want[i] = root(i + 1);
+	check_eq(kvmpv_list_gone(&list, want, NR), -1);
+	list.used = 0;
+	kvmpv_list_update(&list, want, NR - 1);
+	check_eq(kvmpv_list_gone(&list, want, NR - 2), -1);
+	check_eq(kvmpv_list_gone(&list, want, NR - 1), -1);
+}
+
 /* One page can be two of the roots, under two PCIDs; an address of 0 is none of a root. */
 static void sum_finds_what_has_gone(void)
 {
@@ -1354,6 +1388,7 @@ static const struct {
 	{ "update: a free slot's old root does not count", update_ignores_free_slots },
 	{ "update: pgd, hpa and hw all count", update_compares_every_member },
 	{ "sum: each of three roots that goes is noticed", sum_finds_what_has_gone },
+	{ "gone: the one root of a full list that is missing", gone_is_the_one_that_is_missing },
 	{ "replace: one slot", replace_changes_one_slot },
 	{ "replace: not with a free slot, an equal value, the tag bit, or what is not there", replace_leaves_the_rest_to_update },
 	{ "replace: the same as update", replace_is_as_update },
