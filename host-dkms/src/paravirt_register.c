@@ -293,10 +293,9 @@ void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 	p->settled = false;
 	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
 		entry[i] = kvmpv_list_entry(&none, i, 0);
-	if (kvm_write_guest_cached(vcpu->kvm, &p->table, entry, sizeof(entry)))
-		return;
-	p->shown = false;
-	p->fault_in = false;
+	p->fault_in = kvm_write_guest_cached(vcpu->kvm, &p->table, entry, sizeof(entry));
+	if (!p->fault_in)
+		p->shown = false;
 }
 
 static struct kvmpv_place kvmpv_place(struct kvm_vcpu *vcpu)

@@ -298,12 +298,26 @@ static struct kvmpv_root kvmpv_root(struct kvm_vcpu *vcpu,
 	};
 }
 
-/* Is it a root of the vCPU's role, which has not been zapped? */
+/*
+ * Is it a root of the vCPU's role? prev_roots[] outlive a change of role, and hold roots
+ * of this guest's nested guests: only the current role is the CPU's. The invalid bit of
+ * a zapped root is in the role, too.
+ */
 static bool kvmpv_is_current_role(const struct kvm_mmu *mmu, hpa_t hpa)
 {
-	const struct kvm_mmu_page *sp = kvmpv_root_to_sp(hpa);
+	const struct kvm_mmu_page *sp;
 
+	if (!VALID_PAGE(hpa))
+		return false;
+	sp = kvmpv_root_to_sp(hpa);
 	return sp && sp->role.word == mmu->root_role.word;
+}
+
+/* May roots be published, as far as the state of the CPU is concerned? */
+static bool kvmpv_may_list(struct vcpu_vmx *vmx)
+{
+	return !kvmpv_is_barred(vmx) &&
+	       vmx->vcpu.arch.mmu->root_role.level >= PT64_ROOT_4LEVEL;
 }
 
 /* The roots that may be published now, the current one first. */
@@ -315,18 +329,11 @@ static unsigned int kvmpv_collect_roots(struct vcpu_vmx *vmx, struct kvmpv_root 
 	struct kvm_mmu_root_info *info;
 	unsigned int i;
 
-	if (kvmpv_is_barred(vmx) || mmu->root_role.level < PT64_ROOT_4LEVEL)
+	if (!kvmpv_may_list(vmx))
 		return 0;
 
 	for (i = 0; i < KVMPV_NR_ENTRIES; i++) {
 		info = i ? &mmu->prev_roots[i - 1] : &mmu->root;
-		if (!VALID_PAGE(info->hpa))
-			continue;
-		/*
-		 * prev_roots[] outlive a change of role, and hold roots of
-		 * this guest's nested guests: only the current role is the
-		 * CPU's. The invalid bit of a zapped root is in the role, too.
-		 */
 		if (kvmpv_is_current_role(mmu, info->hpa))
 			cand[i] = kvmpv_root(vcpu, info);
 	}
@@ -427,12 +434,14 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
 }
 
 /*
- * Another root in the place of one that has gone, in list and table. The other slots
- * stay as they are. False if it is a case for kvmpv_publish(): one of them is that of a
- * table whose page is not there, when nothing may be listed.
+ * Shows @root in the slot of one that has gone, in the list and in the table; the other
+ * slots stay as they are. SRCU is held; it does not sleep.
+ *
+ * If it returns false the caller must call kvmpv_publish(): the list may have changed
+ * and the targets not, as the table's page is not there.
  */
-static bool kvmpv_replace(struct vcpu_vmx *vmx, const struct kvmpv_root *root,
-			  const struct kvmpv_root *gone)
+static bool kvmpv_replace(struct vcpu_vmx *vmx, const struct kvmpv_root *gone,
+			  const struct kvmpv_root *root)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
@@ -487,35 +496,43 @@ static bool kvmpv_is_unchanged(struct vcpu_vmx *vmx)
 }
 
 /*
- * After a load of CR3 that KVM has handled, one root has come, and most times one has
- * gone for it: then kvmpv_publish() need not look for what else is different.
+ * kvmpv_publish() for what is mostly the case after a load of CR3 that KVM has handled:
+ * the roots have only changed places, or one of those that are listed has gone, and one
+ * has come. The caller knows that neither CR4.PCIDE nor what is known of the CPU has
+ * changed since something was listed, so the targets can be used.
+ *
+ * As there, all roots are looked at, which allows @kept to be set. False if it is
+ * another case.
  */
 static bool kvmpv_publish_loaded(struct vcpu_vmx *vmx)
 {
 	const struct kvm_mmu *mmu = vmx->vcpu.arch.mmu;
-	struct kvmpv_root root, gone, kept[KVM_MMU_NUM_PREV_ROOTS];
+	struct kvmpv_root root, others[KVM_MMU_NUM_PREV_ROOTS];
 	struct kvmpv_vcpu *p = vmx->kvmpv;
+	const struct kvmpv_root *gone;
 	unsigned int k;
 	int slot;
 
-	if (!p->listed || !p->shown || p->fault_in || p->hold || p->dead ||
-	    !p->proven || kvmpv_is_barred(vmx) ||
-	    mmu->root_role.level < PT64_ROOT_4LEVEL ||
+	if (!p->listed || !p->shown || p->hold || p->dead || !kvmpv_may_list(vmx) ||
 	    !kvmpv_is_current_role(mmu, mmu->root.hpa))
 		return false;
 	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++) {
-		if (!VALID_PAGE(mmu->prev_roots[k].hpa) ||
-		    !kvmpv_is_current_role(mmu, mmu->prev_roots[k].hpa))
+		if (!kvmpv_is_current_role(mmu, mmu->prev_roots[k].hpa))
 			return false;
-		kept[k].pgd = mmu->prev_roots[k].pgd;
-		kept[k].hpa = mmu->prev_roots[k].hpa;
+		others[k].pgd = mmu->prev_roots[k].pgd;
+		others[k].hpa = mmu->prev_roots[k].hpa;
 	}
 	root = kvmpv_root(&vmx->vcpu, &mmu->root);
-	slot = kvmpv_list_gone(&p->list, kept, KVM_MMU_NUM_PREV_ROOTS);
+	slot = kvmpv_list_gone(&p->list, others, KVM_MMU_NUM_PREV_ROOTS);
 	if (slot < 0 || root.hw != p->loaded)
 		return false;
-	gone = p->list.slot[slot];
-	return kvmpv_replace(vmx, &root, &gone);
+	gone = &p->list.slot[slot];
+	if (gone->pgd == root.pgd && gone->hpa == root.hpa && gone->hw == root.hw)
+		p->kept = kvmpv_kept(vmx);
+	else if (!kvmpv_replace(vmx, gone, &root))
+		return false;
+	p->settled = true;
+	return true;
 }
 
 /* Make table and list show what may be published now. */
@@ -594,9 +611,7 @@ static noinline void kvmpv_enter_changed(struct vcpu_vmx *vmx)
 	found = READ_ONCE(kvmpv_targets);
 	if (!p->cache)
 		p->flag = flag;
-	else if (flag == p->flag && found == p->found && kvmpv_publish_loaded(vmx))
-		p->settled = true;
-	else
+	else if (flag != p->flag || found != p->found || !kvmpv_publish_loaded(vmx))
 		kvmpv_publish(vmx, flag, found);
 	if (unlikely(!is_paging(vcpu))) {
 		p->settled = false;
@@ -759,7 +774,7 @@ static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
 	struct kvm_mmu_root_info gone;
-	struct kvmpv_root root, listed;
+	struct kvmpv_root root, left;
 	bool noflush;
 	u64 cr3;
 	int idx;
@@ -778,9 +793,9 @@ static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	root = kvmpv_root(vcpu, &vcpu->arch.mmu->root);
 	kvmpv_loaded(vmx, &root, noflush);
 	idx = srcu_read_lock(&vcpu->kvm->srcu);
-	listed.pgd = gone.pgd;
-	listed.hpa = gone.hpa;
-	if (!kvmpv_replace(vmx, &root, &listed))
+	left.pgd = gone.pgd;
+	left.hpa = gone.hpa;
+	if (!kvmpv_replace(vmx, &left, &root))
 		kvmpv_publish(vmx, p->flag, READ_ONCE(kvmpv_targets));
 	kvmpv_count(KVMPV_STAT_STASH_SWITCHES);
 	kvmpv_fast_done(vmx);

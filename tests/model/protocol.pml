@@ -503,7 +503,7 @@ inline real_load(v) {
 #define FASTPATH(v)	(V[v].reg && V[v].list && V[v].shown && !V[v].hold && !V[v].fault_in)
 
 /*
- * kvmpv_stash_switch(), kvmpv_publish_switch(), interrupts off: to a root that
+ * kvmpv_stash_switch(), kvmpv_replace(), interrupts off: to a root that
  * was looked at in the step before. The one that goes is in its place now: the one
  * that is left, or the other one.
  */

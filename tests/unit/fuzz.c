@@ -153,18 +153,35 @@ static void roots_and_list(struct kvmpv_list *list)
 	}
 }
 
+/* Which one slot has no root that is among three others; -1: there is more or less than one, or a free slot. */
+static int missing(const struct kvmpv_list *list, const struct kvmpv_root *others)
+{
+	int i, j, n = 0, at = -1;
+
+	for (i = 0; i < NR; i++) {
+		bool found = false;
+
+		for (j = 0; j < NR - 1; j++)
+			found |= others[j].pgd == list->slot[i].pgd && others[j].hpa == list->slot[i].hpa;
+		if (!found) {
+			at = i;
+			n++;
+		}
+	}
+	return list->used + 1 == 1u << NR && n == 1 ? at : -1;
+}
+
 /* One slot of a full list, if each hardware value stays there once. */
 static void replace(struct kvmpv_list *list)
 {
 	unsigned int a = next(), i, at = NR;
 	struct kvmpv_root gone = next_root(), new = next_root();
+	struct kvmpv_root others[NR - 1], want[NR];
 	struct kvmpv_list old;
 	bool right;
 	int ret;
 
 	if (a & 8) {
-		struct kvmpv_root want[NR];
-
 		for (i = 0; i < NR; i++) {
 			want[i].pgd = (i + 1) << 12;
 			want[i].hpa = (i + 1) << 13;
@@ -175,6 +192,11 @@ static void replace(struct kvmpv_list *list)
 	if (a & 4)
 		gone = list->slot[a % NR];
 	memcpy(&old, list, sizeof(old));
+	for (i = 0; i < NR - 1; i++)
+		others[i] = list->slot[(a + i + 1) % NR];
+	if (a & 16)
+		others[a % 3].hpa ^= 0x1000;
+	require(kvmpv_list_gone(list, others, NR - 1) == missing(list, others));
 
 	right = list->used + 1 == 1u << NR && new.pgd / TAG % 2 == 0;
 	for (i = 0; i < NR; i++) {
@@ -190,6 +212,9 @@ static void replace(struct kvmpv_list *list)
 		/* One page can be there with several PCIDs, so the hardware value does not matter. */
 		require(old.slot[ret].pgd == gone.pgd && old.slot[ret].hpa == gone.hpa);
 		old.slot[ret] = new;
+		/* A look at all of the roots finds nothing else to do. */
+		memcpy(want, list->slot, sizeof(want));
+		require(!kvmpv_list_update(list, want, NR));
 	}
 	require(memcmp(list, &old, sizeof(old)) == 0);
 }

@@ -305,7 +305,6 @@ static void gone_is_the_one_that_is_missing(void)
 	}
 	for (i = 0; i < NR; i++)
 		want[i] = root(i + 1);
-	check_eq(kvmpv_list_gone(&list, want, NR), -1);
 	list.used = 0;
 	kvmpv_list_update(&list, want, NR - 1);
 	check_eq(kvmpv_list_gone(&list, want, NR - 2), -1);
