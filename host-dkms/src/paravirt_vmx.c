@@ -440,8 +440,9 @@ static void kvmpv_write(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p,
  * If it returns false the caller must call kvmpv_publish(): the list may have changed
  * and the targets not, as the table's page is not there.
  */
-static bool kvmpv_replace(struct vcpu_vmx *vmx, const struct kvmpv_root *gone,
-			  const struct kvmpv_root *root)
+static __always_inline bool kvmpv_replace(struct vcpu_vmx *vmx,
+					  const struct kvmpv_root *gone,
+					  const struct kvmpv_root *root)
 {
 	struct kvm_vcpu *vcpu = &vmx->vcpu;
 	struct kvmpv_vcpu *p = vmx->kvmpv;
