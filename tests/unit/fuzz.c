@@ -211,10 +211,12 @@ static void replace(struct kvmpv_list *list)
 		require(ret >= 0 && ret < NR);
 		/* One page can be there with several PCIDs, so the hardware value does not matter. */
 		require(old.slot[ret].pgd == gone.pgd && old.slot[ret].hpa == gone.hpa);
-		old.slot[ret] = new;
-		/* A look at all of the roots finds nothing else to do. */
-		memcpy(want, list->slot, sizeof(want));
+		/* A look at all of the roots, the current one first, finds nothing else to do. */
+		want[0] = new;
+		for (i = 1; i < NR; i++)
+			want[i] = old.slot[(ret + i) % NR];
 		require(!kvmpv_list_update(list, want, NR));
+		old.slot[ret] = new;
 	}
 	require(memcmp(list, &old, sizeof(old)) == 0);
 }

@@ -78,9 +78,9 @@ static void do_fault(void)
 {
 	static unsigned int times;
 
-	for (int i = 0; times % 64 == 0 && i < OTHERS; i++)
-		do_switch();
-	times++;
+	if (times++ % 64 == 0)
+		for (int i = 0; i < OTHERS; i++)
+			do_switch();
 	if (madvise((void *)page, 4096, MADV_DONTNEED))
 		die("exits: madvise");
 	*page = 1;
