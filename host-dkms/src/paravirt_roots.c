@@ -39,7 +39,14 @@ unsigned int kvmpv_select_roots(const struct kvmpv_root *cand, unsigned int nr,
 	return n;
 }
 
-static bool same_root(const struct kvmpv_root *a, const struct kvmpv_root *b)
+/**
+ * kvmpv_same_root() - is it the same root, for the same CR3 of the guest?
+ * @a: a root
+ * @b: another
+ *
+ * Return: whether all of its members are the same.
+ */
+bool kvmpv_same_root(const struct kvmpv_root *a, const struct kvmpv_root *b)
 {
 	return a->pgd == b->pgd && a->hpa == b->hpa && a->hw == b->hw;
 }
@@ -62,7 +69,7 @@ bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
 	for (i = 0; i < nr; i++) {
 		for (j = 0; j < KVMPV_NR_ENTRIES; j++) {
 			if ((list->used & (1u << j)) &&
-			    same_root(&list->slot[j], &want[i])) {
+			    kvmpv_same_root(&list->slot[j], &want[i])) {
 				keep |= 1u << j;
 				have |= 1u << i;
 				break;

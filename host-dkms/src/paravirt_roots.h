@@ -96,6 +96,7 @@ static inline u64 kvmpv_sum_roots(u64 a, u64 b, u64 c)
 
 unsigned int kvmpv_select_roots(const struct kvmpv_root *cand, unsigned int nr,
 				u64 loaded, struct kvmpv_root *out);
+bool kvmpv_same_root(const struct kvmpv_root *a, const struct kvmpv_root *b);
 bool kvmpv_list_update(struct kvmpv_list *list, const struct kvmpv_root *want,
 		       unsigned int nr);
 int kvmpv_list_gone(const struct kvmpv_list *list, const struct kvmpv_root *kept,

@@ -528,7 +528,7 @@ static bool kvmpv_publish_loaded(struct vcpu_vmx *vmx)
 	if (slot < 0 || root.hw != p->loaded)
 		return false;
 	gone = &p->list.slot[slot];
-	if (gone->pgd == root.pgd && gone->hpa == root.hpa && gone->hw == root.hw)
+	if (kvmpv_same_root(gone, &root))
 		p->kept = kvmpv_kept(vmx);
 	else if (!kvmpv_replace(vmx, gone, &root))
 		return false;
