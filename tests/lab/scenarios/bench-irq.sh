@@ -11,6 +11,9 @@
 CLOCK="instructions"
 IRQCHIP="-M acpi=off,kernel-irqchip=on -bios bios-microvm.bin"
 PIC="nohz=off highres=off noapic nolapic_timer lapic=notscdeadline"
+# Seconds. Once in some 50,000 ticks the SVM machine's emulator delivers an interrupt twice, and the guest hangs (EMULATORS.md).
+IDLE=60
+[ "$MACHINE" != svm ] || IDLE=5
 
 irq() {	# CONFIG MODULE WORD [PARAM=VALUE...]
 	GUEST_QEMU=$IRQCHIP
@@ -18,7 +21,7 @@ irq() {	# CONFIG MODULE WORD [PARAM=VALUE...]
 	shift 3
 	kvm_load "$module" "$@" || return
 	# shellcheck disable=SC2086 # words are meant
-	guest m nopti $PIC "$word" lab=pass:insns,null,idle:60,pass:exits,null,pic_timer:4,pic_slave:10
+	guest m nopti $PIC "$word" lab=pass:insns,null,idle:$IDLE,pass:exits,null,pic_timer:4,pic_slave:10
 	measure m "$config" 240 "$SILENCE"
 	guest_wait m 60 || not_ok "$config guest powers off" "still there after 60 s"
 	kvm_unload
