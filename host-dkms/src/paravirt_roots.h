@@ -47,7 +47,15 @@ struct kvmpv_stash {
 	unsigned int hand;	/* which was last looked at for having been zapped */
 	u32 random;
 	unsigned int gen;	/* mmu_valid_gen when it was last searched */
+	unsigned int misses;	/* see kvmpv_stash_note() */
+	unsigned int rest;	/* so many misses more with nothing in it, and nothing published */
 };
+
+/* See kvmpv_stash_note(). */
+#define KVMPV_STASH_MISSES	512
+#define KVMPV_STASH_MISSES_LOW	256
+#define KVMPV_STASH_TRIAL	192
+#define KVMPV_STASH_REST	4096
 
 /*
  * What trying the CPU's CR3 targets has shown, for all vCPUs of the host: a
@@ -119,6 +127,7 @@ void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn);
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
 		       unsigned int flushed, bool unsynced, bool half);
 bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa);
+void kvmpv_stash_note(struct kvmpv_stash *stash, bool hit);
 
 bool kvmpv_is_elsewhere(const struct kvmpv_place *left,
 			const struct kvmpv_place *now);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #define WARM_UP		100
-#define MAX_TASKS	64
+#define MAX_TASKS	256
 
 static void hand_on(int in, int out)
 {

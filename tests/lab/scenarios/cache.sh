@@ -63,6 +63,14 @@ check "host has learnt switches ($before, $after)" [ "$after" -gt "$before" ]
 uses_stash a
 check "memory is right beside a ring of 8, forks and execs" \
 	guest_sh a 240 "($RING8; $RING8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
+# In a ring of 200 at most 52 address spaces are kept, so that three of four loads find their root nowhere.
+RING200="LAB_MARKS=0 pipe 40 200"
+check "memory is right beside a ring of 200" guest_sh a 240 "$RING200 & r=\$!; memsum 1 && wait \$r"
+read -r rests <$HOST/stash_rests
+check "which is not worth keeping roots for ($rests times)" [ "$rests" -gt 0 ]
+check "and is forgotten when two tasks take turns again" \
+	guest_sh a 60 "h=\$(cat $COUNT/hit); LAB_MARKS=0 pipe 1000; [ \$((\$(cat $COUNT/hit) - h)) -gt 1800 ]"
+
 # Dirty logging write-protects all page tables, and changes the memory slots when it begins and when it ends.
 guest_tell a "migrate_set_parameter max-bandwidth 64k"
 guest_tell a 'migrate -d "exec:cat >/dev/null"'
