@@ -45,6 +45,8 @@ fi
 check "the host says that it is ours" eval 'dmesg | grep -q "kvm-paravirt .*, ABI version 1"'
 check "nothing has registered" grep -qx 0 $HOST/registered
 
+# The number of shadow pages goes by the memory, and 200 processes need a thousand.
+GUEST_MEM=384
 guest a nopti kvm_paravirt=1 lab=serve
 check "guest says that the cache is in use" guest_expect a 'G: kvm-paravirt: host ABI v1: cr3-cache(4)*' 120
 guest_expect a 'G: ready' 60
@@ -64,7 +66,7 @@ uses_stash a
 check "memory is right beside a ring of 8, forks and execs" \
 	guest_sh a 240 "($RING8; $RING8) & r=\$!; LAB_MARKS=0 forkexec forkexec 10 && memsum 1 && wait \$r"
 # In a ring of 200 at most 52 address spaces are kept, so that three of four loads find their root nowhere.
-RING200="LAB_MARKS=0 pipe 40 200"
+RING200="LAB_MARKS=0 pipe 20 200"
 check "memory is right beside a ring of 200" guest_sh a 240 "$RING200 & r=\$!; memsum 1 && wait \$r"
 read -r rests <$HOST/stash_rests
 check "which is not worth keeping roots for ($rests times)" [ "$rests" -gt 0 ]
@@ -87,6 +89,7 @@ fi
 guest_clean a
 guest_kill a
 
+GUEST_MEM=96
 guest p pti=on kvm_paravirt=cr3 lab=memsum:1
 check "under page table isolation, left out of the list, the guest says why not" \
 	guest_expect p 'G: kvm-paravirt: host ABI v1: cr3-cache off, page table isolation is on*' 120
