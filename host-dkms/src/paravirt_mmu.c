@@ -191,6 +191,12 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 	int i, level = mmu->root_role.level, n = 0;
 	gpa_t gpa;
 
+	if (level < PT64_ROOT_4LEVEL || !VALID_PAGE(mmu->root.hpa))
+		return;
+	/* Mostly it has been used before: the last entry is there, where Linux has its text. */
+	new = kvmpv_root_to_sp(mmu->root.hpa);
+	if (!new || is_shadow_present_pte(READ_ONCE(new->spt[SPTE_ENT_PER_PAGE - 1])))
+		return;
 	/*
 	 * Accessed bits are set in the guest's page tables: in a ring of dirty pages
 	 * KVM has room for what one exit of the guest's does, not for that of eight.
@@ -199,19 +205,14 @@ void kvmpv_fill_kernel(struct kvm_vcpu *vcpu)
 		return;
 	/* Both roots are such as KVM keeps: their pages stay, whatever becomes of the guest's. */
 	if (!kvmpv_may_prefault(vcpu) || is_guest_mode(vcpu) ||
-	    level < PT64_ROOT_4LEVEL || mmu->root_role.direct ||
-	    !VALID_PAGE(last->hpa) || !VALID_PAGE(mmu->root.hpa))
+	    mmu->root_role.direct || !VALID_PAGE(last->hpa))
 		return;
 	sp = kvmpv_root_to_sp(last->hpa);
 	if (!sp || sp->role.word != mmu->root_role.word)
 		return;
 	from = sp->spt;
-	new = kvmpv_root_to_sp(mmu->root.hpa);
-	if (!new)
-		return;
 	to = new->spt;
 
-	/* From the top, where Linux has its text: mostly the first look is enough. */
 	for (i = SPTE_ENT_PER_PAGE - 1; i >= SPTE_ENT_PER_PAGE / 2; i--)
 		if (is_shadow_present_pte(READ_ONCE(from[i])))
 			break;
