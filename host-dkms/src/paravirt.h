@@ -23,13 +23,6 @@
 /* The kernel's half has few entries at the top. If it has more, only so many are filled. */
 #define KVMPV_KERNEL_ENTRIES	8
 
-/* Is all as the last entry has left it? See kvmpv_is_unchanged(). */
-enum kvmpv_settled {
-	KVMPV_UNSETTLED,	/* perhaps not */
-	KVMPV_SETTLED,		/* and roots are listed and shown */
-	KVMPV_SETTLED_AT_REST,	/* and none are */
-};
-
 /*
  * State of a registered vCPU. Only the vCPU's own thread writes it; others read the two
  * gpas, and debugfs the counters, under the VM's lock.
@@ -49,9 +42,9 @@ struct kvmpv_vcpu {
 	enum kvmpv_targets found; /* what was known of the CPU when it was listed */
 	unsigned int misses;	/* MOVs of listed values that exited, in a row */
 	u64 loaded;		/* vmcs01.GUEST_CR3 as last loaded or seen */
-	u64 kept;		/* kvmpv_sum_roots() of prev_roots[]; valid if settled */
+	u64 kept;		/* kvmpv_sum_roots() of prev_roots[]; valid if @settled */
 	struct kvmpv_place left; /* when KVM_RUN last returned */
-	u8 settled;		/* enum kvmpv_settled */
+	bool settled;		/* see kvmpv_is_unchanged() */
 	bool listed;		/* CR3_TARGET_COUNT is not 0 */
 	bool shown;		/* the guest's table may hold an entry */
 	bool in_run;		/* KVM_RUN has not returned since the last entry */
@@ -110,7 +103,6 @@ enum kvmpv_stat {
 	KVMPV_STAT_PUBLISHES,
 	KVMPV_STAT_SWITCHES,
 	KVMPV_STAT_STASH_SWITCHES,
-	KVMPV_STAT_STASH_RESTS,
 	KVMPV_STAT_RESTARTS,
 	KVMPV_STAT_LOAD_CR3_CACHED,
 	KVMPV_STAT_LOAD_CR3_MISSED,

@@ -254,7 +254,7 @@ void kvmpv_unregister(struct kvm_vcpu *vcpu)
 		kvmpv_free(vcpu);
 	} else {
 		p->dead = true;
-		p->settled = KVMPV_UNSETTLED;
+		p->settled = false;
 	}
 }
 
@@ -290,7 +290,7 @@ void kvmpv_clear_table(struct kvm_vcpu *vcpu, struct kvmpv_vcpu *p)
 	struct kvmpv_entry entry[KVMPV_NR_ENTRIES];
 	unsigned int i;
 
-	p->settled = KVMPV_UNSETTLED;
+	p->settled = false;
 	for (i = 0; i < KVMPV_NR_ENTRIES; i++)
 		entry[i] = kvmpv_list_entry(&none, i, 0);
 	p->fault_in = kvm_write_guest_cached(vcpu->kvm, &p->table, entry, sizeof(entry));
@@ -334,7 +334,7 @@ void kvmpv_left(struct kvm_vcpu *vcpu)
 	if (!p->in_run)
 		return;
 	p->in_run = false;
-	p->settled = KVMPV_UNSETTLED;
+	p->settled = false;
 	p->left = kvmpv_place(vcpu);
 	if (p->shown)
 		kvmpv_clear_table(vcpu, p);

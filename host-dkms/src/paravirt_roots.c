@@ -293,8 +293,6 @@ void kvmpv_stash_init(struct kvmpv_stash *stash)
 	stash->next = 0;
 	stash->hand = 0;
 	stash->random = 1;
-	stash->misses = 0;
-	stash->rest = 0;
 }
 
 /**
@@ -412,38 +410,6 @@ bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa)
 	}
 	stash->hpa[i] = hpa;
 	return true;
-}
-
-/**
- * kvmpv_stash_note() - a load of CR3 has found its root, or not
- * @stash: the stash
- * @hit: it was among those that KVM keeps, or in the stash
- *
- * Where so many address spaces take turns that two of three loads find their root
- * nowhere, it costs more to keep roots and to publish them than the hits save. Then the
- * vCPU rests: its stash is empty, and nothing is published. Each hit counts as two misses.
- *
- * Not all hits are seen, as of several loads without an exit only the last is. While the
- * vCPU rests all are, of roots that KVM keeps: so it ends as soon as these are worth
- * publishing again. What the stash would have had is not seen then. Therefore it also ends
- * after some time, for a trial that is long enough to fill the stash, which takes two
- * misses for each root.
- */
-void kvmpv_stash_note(struct kvmpv_stash *stash, bool hit)
-{
-	if (hit)
-		stash->misses -= stash->misses < 2 ? stash->misses : 2;
-	else if (stash->misses < KVMPV_STASH_MISSES)
-		stash->misses++;
-
-	if (!stash->rest) {
-		if (stash->misses == KVMPV_STASH_MISSES)
-			stash->rest = KVMPV_STASH_REST;
-	} else if (stash->misses <= KVMPV_STASH_MISSES_LOW) {
-		stash->rest = 0;
-	} else if (!hit && !--stash->rest) {
-		stash->misses = KVMPV_STASH_MISSES - KVMPV_STASH_TRIAL;
-	}
 }
 
 /**

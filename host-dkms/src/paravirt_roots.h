@@ -27,9 +27,9 @@ struct kvmpv_list {
 	unsigned int used;
 };
 
-/* Enough for a ring of 32 processes and what runs beside them. */
-#define KVMPV_STASH		48
-#define KVMPV_STASH_HASH	64	/* a power of 2 */
+/* Enough for 200 processes that take turns and what runs beside them, and it fits in a page. */
+#define KVMPV_STASH		224
+#define KVMPV_STASH_HASH	256	/* a power of 2 */
 #define KVMPV_STASH_SPREAD	8	/* see kvmpv_stash_victim() */
 #define KVMPV_NO_ROOT		(~0ull)	/* INVALID_PAGE, and the gfn of none */
 
@@ -47,15 +47,7 @@ struct kvmpv_stash {
 	unsigned int hand;	/* which was last looked at for having been zapped */
 	u32 random;
 	unsigned int gen;	/* mmu_valid_gen when it was last searched */
-	unsigned int misses;	/* see kvmpv_stash_note() */
-	unsigned int rest;	/* so many misses more with nothing in it, and nothing published */
 };
-
-/* See kvmpv_stash_note(). */
-#define KVMPV_STASH_MISSES	512
-#define KVMPV_STASH_MISSES_LOW	256
-#define KVMPV_STASH_TRIAL	192
-#define KVMPV_STASH_REST	4096
 
 /*
  * What trying the CPU's CR3 targets has shown, for all vCPUs of the host: a
@@ -127,7 +119,6 @@ void kvmpv_stash_assign(struct kvmpv_stash *stash, unsigned int i, u64 gfn);
 int kvmpv_stash_victim(struct kvmpv_stash *stash, unsigned int nr,
 		       unsigned int flushed, bool unsynced, bool half);
 bool kvmpv_stash_exchange(struct kvmpv_stash *stash, int i, u64 gfn, u64 hpa);
-void kvmpv_stash_note(struct kvmpv_stash *stash, bool hit);
 
 bool kvmpv_is_elsewhere(const struct kvmpv_place *left,
 			const struct kvmpv_place *now);

@@ -64,6 +64,7 @@ struct kvmpv_stash *kvmpv_stash_alloc(void)
 {
 	struct kvmpv_stash *stash = kzalloc(sizeof(*stash), GFP_KERNEL_ACCOUNT);
 
+	static_assert(sizeof(*stash) <= PAGE_SIZE);
 	if (stash)
 		kvmpv_stash_init(stash);
 	return stash;
@@ -190,8 +191,7 @@ void kvmpv_stash_trim(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash)
  * @stash: its stash
  * @pgd: what will be the guest's CR3, bit 63 clear
  *
- * Takes the root that KVM is about to push out of prev_roots[] for it, unless the
- * vCPU rests.
+ * Takes the root that KVM is about to push out of prev_roots[] for it.
  *
  * Context: exit handler, sleepable, SRCU held.
  */
@@ -201,30 +201,15 @@ void kvmpv_stash_evicted(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 	struct kvm_mmu *mmu = vcpu->arch.mmu;
 	struct kvm_mmu_root_info *last;
 	struct kvm_mmu_page *sp;
-	bool rests = stash->rest, hit = false;
 	unsigned int k;
 	int i;
 
 	if (mmu != &vcpu->arch.root_mmu || mmu->root.pgd == pgd)
 		return;
-	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS && !hit; k++)
-		hit = VALID_PAGE(mmu->prev_roots[k].hpa) &&
-		      mmu->prev_roots[k].pgd == pgd;
-	/* Of a root that KVM has, this is no exit if it is listed and its tables are in sync. */
-	if (hit && !rests)
-		return;
-	kvmpv_stash_note(stash, hit);
-	if (rests != !!stash->rest)
-		(*kvmpv_vendor_vcpu(vcpu))->settled = KVMPV_UNSETTLED;
-	if (hit)
-		return;
-	if (stash->rest) {
-		if (!rests) {
-			kvmpv_count(KVMPV_STAT_STASH_RESTS);
-			kvmpv_stash_drop(vcpu, stash, 0, KVMPV_STASH, true);
-		}
-		return;
-	}
+	for (k = 0; k < KVM_MMU_NUM_PREV_ROOTS; k++)
+		if (VALID_PAGE(mmu->prev_roots[k].hpa) &&
+		    mmu->prev_roots[k].pgd == pgd)
+			return;
 
 	/* KVM is going to hold it itself. */
 	i = kvmpv_stash_index(stash, pgd >> PAGE_SHIFT);
@@ -365,7 +350,6 @@ bool kvmpv_stash_switch(struct kvm_vcpu *vcpu, struct kvmpv_stash *stash,
 		return false;
 	if (!VALID_PAGE(gone->hpa))
 		atomic_dec(&kvmpv_vendor_vm(vcpu->kvm)->stashed);
-	kvmpv_stash_note(stash, true);
 	kvmpv_make_current(vcpu, info, victim);
 	return true;
 }
@@ -429,10 +413,8 @@ bool kvmpv_fast_switch(struct kvm_vcpu *vcpu, gpa_t pgd, bool flush,
 	    !kvmpv_root_to_sp(mmu->root.hpa) || pgd == vcpu->arch.cr3)
 		return false;
 	*stashed = false;
-	if (kvmpv_prev_switch(vcpu, pgd, flush, pcid_mask)) {
-		kvmpv_stash_note(p->stash, true);
+	if (kvmpv_prev_switch(vcpu, pgd, flush, pcid_mask))
 		return true;
-	}
 	*stashed = true;
 	if (!kvmpv_stash_switch(vcpu, p->stash, pgd, flush, pcid_mask, &gone))
 		return false;

@@ -123,7 +123,6 @@ void __init kvmpv_module_init(void)
 	kvmpv_stat_file("publishes", KVMPV_STAT_PUBLISHES);
 	kvmpv_stat_file("switches", KVMPV_STAT_SWITCHES);
 	kvmpv_stat_file("stash_switches", KVMPV_STAT_STASH_SWITCHES);
-	kvmpv_stat_file("stash_rests", KVMPV_STAT_STASH_RESTS);
 	kvmpv_stat_file("restarts", KVMPV_STAT_RESTARTS);
 	kvmpv_stat_file("load_cr3_cached", KVMPV_STAT_LOAD_CR3_CACHED);
 	kvmpv_stat_file("load_cr3_missed", KVMPV_STAT_LOAD_CR3_MISSED);

@@ -137,7 +137,7 @@ bool kvmpv_vendor_detach(struct kvm_vcpu *vcpu)
 unsigned long __kvmpv_load_pgd(struct vcpu_vmx *vmx, unsigned long hw,
 			       int level)
 {
-	vmx->kvmpv->settled = KVMPV_UNSETTLED;
+	vmx->kvmpv->settled = false;
 	if (vmx->loaded_vmcs != &vmx->vmcs01)
 		return hw;
 	if (level < PT64_ROOT_4LEVEL) {
@@ -248,7 +248,6 @@ static noinline void kvmpv_handle_switch(struct vcpu_vmx *vmx, u64 hw)
 	vmx->kvmpv->kept = kvmpv_kept(vmx);
 	vmx->kvmpv->loaded = hw;
 	vmx->kvmpv->misses = 0;
-	kvmpv_stash_note(vmx->kvmpv->stash, true);
 	vmx->kvmpv->switches++;
 	kvmpv_count(KVMPV_STAT_SWITCHES);
 	trace_kvmpv_switch(vcpu->vcpu_id, mmu->root.pgd);
@@ -481,8 +480,7 @@ static __always_inline bool kvmpv_replace(struct vcpu_vmx *vmx,
  *    requests of all vCPUs to drop it (KVM_REQ_MMU_FREE_OBSOLETE_ROOTS:
  *    kvm_mmu_zap_all_fast(), __kvm_mmu_prepare_zap_page()) before it lets go of
  *    mmu_lock: it has gone by this entry, or the entry is cancelled.
- *  - The registration itself is to show nothing, or something again: who decides that
- *    clears @settled.
+ *  - The registration itself is to show nothing: who decides that clears @settled.
  *    So does the return of KVM_RUN, before userspace can set anything (a
  *    debugger, nested state, registers).
  *  - What is looked at here: CR4.PCIDE, VMXON, a state that KVM has to emulate, and
@@ -501,7 +499,7 @@ static bool kvmpv_is_unchanged(struct vcpu_vmx *vmx)
 /*
  * kvmpv_publish() for what is mostly the case after a load of CR3 that KVM has handled:
  * the roots have only changed places, or one of those that are listed has gone, and one
- * has come; or the vCPU rests, and nothing is published or was. The caller knows that neither CR4.PCIDE nor what is known of the CPU has
+ * has come. The caller knows that neither CR4.PCIDE nor what is known of the CPU has
  * changed since something was listed, so the targets can be used.
  *
  * As there, all roots are looked at, which allows @kept to be set. False if it is
@@ -516,13 +514,6 @@ static bool kvmpv_publish_loaded(struct vcpu_vmx *vmx)
 	unsigned int k;
 	int slot;
 
-	if (p->stash->rest) {
-		if (p->listed || p->shown || p->fault_in || p->dead)
-			return false;
-		p->settled = KVMPV_SETTLED_AT_REST;
-		p->kept = kvmpv_kept(vmx);
-		return true;
-	}
 	if (!p->listed || !p->shown || p->hold || p->dead || !kvmpv_may_list(vmx) ||
 	    !kvmpv_is_current_role(mmu, mmu->root.hpa))
 		return false;
@@ -541,7 +532,7 @@ static bool kvmpv_publish_loaded(struct vcpu_vmx *vmx)
 		p->kept = kvmpv_kept(vmx);
 	else if (!kvmpv_replace(vmx, gone, &root))
 		return false;
-	p->settled = KVMPV_SETTLED;
+	p->settled = true;
 	return true;
 }
 
@@ -562,7 +553,7 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	 * If the targets turn out to be unusable, also by another vCPU's doing,
 	 * the table stays empty from now on: the guest calls LOAD_CR3.
 	 */
-	if (p->proven && !p->dead && !p->hold && !p->fault_in && !p->stash->rest &&
+	if (p->proven && !p->dead && !p->hold && !p->fault_in &&
 	    !kvmpv_check_targets(KVMPV_NR_ENTRIES, found))
 		n = kvmpv_collect_roots(vmx, want);
 	changed = kvmpv_list_update(&p->list, want, n);
@@ -574,7 +565,7 @@ static noinline void kvmpv_publish(struct vcpu_vmx *vmx, u64 flag,
 	}
 	if (changed || p->listed != !!n || (p->shown != !!n && !p->fault_in))
 		kvmpv_write(vcpu, p, n, changed);
-	p->settled = p->shown && p->listed && !p->fault_in ? KVMPV_SETTLED : KVMPV_UNSETTLED;
+	p->settled = p->shown && p->listed && !p->fault_in;
 	p->kept = kvmpv_kept(vmx);
 }
 
@@ -611,7 +602,7 @@ static noinline void kvmpv_enter_changed(struct vcpu_vmx *vmx)
 	enum kvmpv_targets found;
 	u64 flag;
 
-	p->settled = KVMPV_UNSETTLED;
+	p->settled = false;
 	if (!p->in_run)
 		kvmpv_entered(vcpu);
 	/* CR0 and the list are the nested guest's. */
@@ -624,7 +615,7 @@ static noinline void kvmpv_enter_changed(struct vcpu_vmx *vmx)
 	else if (flag != p->flag || found != p->found || !kvmpv_publish_loaded(vmx))
 		kvmpv_publish(vmx, flag, found);
 	if (unlikely(!is_paging(vcpu))) {
-		p->settled = KVMPV_UNSETTLED;
+		p->settled = false;
 		kvmpv_end_unpaged(vcpu);
 	}
 }
@@ -698,7 +689,7 @@ bool __kvmpv_mov_to_cr3(struct vcpu_vmx *vmx, u64 operand)
 	}
 	kvmpv_clear_table(vcpu, p);
 	p->hold = true;
-	p->settled = KVMPV_UNSETTLED;
+	p->settled = false;
 	return true;
 }
 
@@ -789,7 +780,7 @@ static bool kvmpv_fastpath(struct vcpu_vmx *vmx)
 	u64 cr3;
 	int idx;
 
-	if (p->settled != KVMPV_SETTLED || p->restarted)
+	if (!p->settled || p->restarted)
 		return false;
 	/* A ring of dirty pages can become full, which KVM checks only before an entry. */
 	if (vcpu->kvm->dirty_ring_size)
@@ -905,10 +896,9 @@ bool __kvmpv_exit(struct vcpu_vmx *vmx)
 	u64 hw;
 
 	p->restarted = false;
-	/* Settled at the entry, so listed, shown, proven, and no nested guest; or at rest. */
-	if (unlikely(p->settled != KVMPV_SETTLED))
-		return p->settled != KVMPV_SETTLED_AT_REST &&
-		       kvmpv_exit_unsettled(vmx);
+	/* Settled at the entry, so listed, shown, proven, and no nested guest. */
+	if (unlikely(!p->settled))
+		return kvmpv_exit_unsettled(vmx);
 	if (unlikely(kvmpv_near_window(&p->windows, kvmpv_rip(&vmx->vcpu))))
 		kvmpv_leave_window(vmx);
 	hw = vmcs_readl(GUEST_CR3);

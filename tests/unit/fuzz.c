@@ -278,15 +278,6 @@ static void stash(void)
 		for (i = 0; i < 16; i++)
 			require(!held[i] || kvmpv_stash_index(&s, stash_gfn(i)) >= 0);
 	}
-	for (n = next() * 16; n; n--) {
-		bool rested = s.rest, hit = n % 64 < next() % 64;
-
-		kvmpv_stash_note(&s, hit);
-		/* Misses begin it, hits end it early, and its time is bounded. */
-		require(s.misses <= KVMPV_STASH_MISSES && s.rest <= KVMPV_STASH_REST);
-		require(rested || !s.rest || !hit);
-		require(!rested || s.rest || s.misses <= KVMPV_STASH_MISSES - KVMPV_STASH_TRIAL);
-	}
 	flushed = next() % 16;
 	unsynced = next() & 1;
 	half = next() & 1;

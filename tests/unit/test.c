@@ -487,69 +487,6 @@ static void stash_victim_is_what_a_flush_frees(void)
 	}
 }
 
-/* After so many loads that only miss does a vCPU begin, or cease, to rest; 0: not in 100,000. */
-static unsigned int misses_until(struct kvmpv_stash *stash, bool rests)
-{
-	unsigned int i;
-
-	for (i = 1; i <= 100000; i++) {
-		kvmpv_stash_note(stash, false);
-		if (!!stash->rest == rests)
-			return i;
-	}
-	return 0;
-}
-
-/* Does it rest at the end of @rounds, each @misses loads that miss and one that hits? */
-static bool rests_after(struct kvmpv_stash *stash, unsigned int misses, unsigned int rounds)
-{
-	while (rounds--) {
-		for (unsigned int i = 0; i < misses; i++)
-			kvmpv_stash_note(stash, false);
-		kvmpv_stash_note(stash, true);
-	}
-	return stash->rest;
-}
-
-static void stash_rests_while_most_loads_miss(void)
-{
-	struct kvmpv_stash stash;
-	unsigned int i;
-
-	memset(&stash, 0x55, sizeof(stash));
-	kvmpv_stash_init(&stash);
-	check(!stash.rest);
-	check_eq(misses_until(&stash, true), 512);
-	check_eq(misses_until(&stash, false), 4096);
-	/* a trial that fills the stash: the first time a root is pushed out it is only remembered */
-	check_eq(misses_until(&stash, true), 192);
-	check(192 > 2 * (KVMPV_STASH + KVMPV_NR_ENTRIES));
-	check_eq(misses_until(&stash, false), 4096);
-
-	/* Two of three miss, or fewer: never. */
-	kvmpv_stash_init(&stash);
-	check(!rests_after(&stash, 2, 100000));
-	check(!rests_after(&stash, 0, 10));
-	check_eq(misses_until(&stash, true), 512);
-
-	/* Of four, three: each round is one more than the hit counts for, and the last one ends with it. */
-	kvmpv_stash_init(&stash);
-	check(!rests_after(&stash, 3, 509));
-	check(rests_after(&stash, 3, 1));
-	/* It goes on while three of four miss, until the time is over, */
-	for (i = 1; rests_after(&stash, 3, 1) && i < 10000; i++)
-		;
-	check_eq(i, 4096 / 3 + 1);
-
-	/* and ends early when hits come, however many have missed. */
-	kvmpv_stash_init(&stash);
-	misses_until(&stash, true);
-	for (i = 0; i < 1000; i++)
-		kvmpv_stash_note(&stash, false);
-	check(rests_after(&stash, 0, 127));
-	check(!rests_after(&stash, 0, 1));
-}
-
 /* Of @nr loads, over and over, how many are of a root that is not among the 4 that are kept? */
 static double misses(const unsigned int *load, unsigned int nr)
 {
@@ -1457,7 +1394,6 @@ static const struct {
 	{ "stash: starts empty", stash_starts_empty },
 	{ "stash: finds each place", stash_finds_each_place },
 	{ "stash: mostly the root that is left makes room, else each as often", stash_victims },
-	{ "stash: it rests while two of three loads find their root nowhere", stash_rests_while_most_loads_miss },
 	{ "stash: what a flush would free goes", stash_victim_is_what_a_flush_frees },
 	{ "stash: both halves of a process stay while it runs", stash_keeps_halves },
 	{ "stash: neighbours that are no halves do not push each other out for ever", stash_keeps_neighbours },
