@@ -30,8 +30,10 @@ say "note: our kmalloc (asked, got, times) and kfree: $(tr '\n' ';' <"$RUN"/sums
 check "$((64 * MANY)) registrations of 64 vCPUs: all that was allocated is freed" \
 	awk -v want=$((3 * 64 * MANY)) '$1 == "freed" { freed += $3; next } { got += $3 }
 		END { exit !(got >= want && got == freed) }' "$RUN"/sums
-check "a registration keeps less than a KiB" \
-	awk '$1 != "freed" && $1 != 4096 { n++; bad += $2 > 1024 } END { exit !(n && !bad) }' "$RUN"/sums
+# The copy of the page is asked for as 4096 bytes, and the stash as fewer.
+check "a registration keeps a KiB, and its stash a page" \
+	awk '$1 == "freed" || $1 == 4096 { next } { kib += $2 <= 1024; page += $2 > 1024; bad += $2 > 4096 }
+		END { exit !(kib == 1 && page == 1 && !bad) }' "$RUN"/sums
 check "slabs have not grown: $before KiB, $after KiB" [ $((after - before)) -le 256 ]
 check "as many ended as began" \
 	[ "$(cat /sys/kernel/debug/kvm_paravirt_host/registered)" = "$(cat /sys/kernel/debug/kvm_paravirt_host/unregistered)" ]
@@ -72,7 +74,7 @@ bounded 150 "CPUID, an exit that does nothing" PROBE FEATURES
 # These read a page of the guest's.
 bounded 225 "CPUID, an exit that does nothing" "REGISTER, refused"
 # This writes to the VMCS, has the root loaded anew, and looks for roots to give back at 48 places.
-bounded 300 "CPUID, an exit that does nothing" UNREGISTER
+bounded 400 "CPUID, an exit that does nothing" UNREGISTER
 bounded 125 "MOV to CR4, PGE toggled" "REGISTER with FEATURES" "LOAD_CR3, no flush, recent" \
 	"LOAD_CR3, no flush, not kept" "LOAD_CR3, recent" "FLUSH USER" "FLUSH ALL" "FLUSH_RANGE, 64 page tables" \
 	"FLUSH_RANGE, 2^40 pages" "FLUSH_VCPUS, all, 64 page tables" "FLUSH_VCPUS, all, ALL"
