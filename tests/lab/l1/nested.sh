@@ -18,7 +18,7 @@ kvm_form "$form"
 echo "G: L1"
 read -r _ </dev/ttyS0
 # shellcheck disable=SC2086 # lists of words
-$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -m "$GUEST_MEM" -nodefaults -no-user-config -display none -no-reboot \
+$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -cpu "$GUEST_CPU" -m "$GUEST_MEM" -nodefaults -no-user-config -display none -no-reboot \
 	-L /usr/share/qemu -kernel "$GUEST_BZIMAGE" -initrd "$GUEST_INITRAMFS" -serial /dev/ttyS0 \
 	-append "console=ttyS0 quiet reboot=t panic=-1 $words" 2>>"$RUN"/qemu.log
 stty -opost </dev/ttyS0

@@ -10,7 +10,8 @@ FILES="/usr/bin/qemu-system-x86_64 /usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_
 GUEST_VMM=/usr/bin/qemu-system-x86_64
 GUEST_MACHINE=pc
 GUEST_QEMU="-L /usr/share/seabios"
-GUEST_ACCEL="-accel tcg,tb-size=32 -cpu max"
+GUEST_ACCEL="-accel tcg,tb-size=32"
+GUEST_CPU=max
 
 guest m nopti kvm_paravirt=0 "lab=pass:insns,null,$WORKS"
 measure m tcg 1000

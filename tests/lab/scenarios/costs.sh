@@ -73,7 +73,7 @@ tiny cost -c "$COUNT"
 bounded 150 "CPUID, an exit that does nothing" PROBE FEATURES
 # These read a page of the guest's.
 bounded 225 "CPUID, an exit that does nothing" "REGISTER, refused"
-# This writes to the VMCS, has the root loaded anew, and looks for roots to give back at 48 places.
+# This writes to the VMCS, has the root loaded anew, and looks for roots to give back at 224 places.
 bounded 400 "CPUID, an exit that does nothing" UNREGISTER
 bounded 125 "MOV to CR4, PGE toggled" "REGISTER with FEATURES" "LOAD_CR3, no flush, recent" \
 	"LOAD_CR3, no flush, not kept" "LOAD_CR3, recent" "FLUSH USER" "FLUSH ALL" "FLUSH_RANGE, 64 page tables" \

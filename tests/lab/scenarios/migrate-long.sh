@@ -74,9 +74,9 @@ step() {	# TEXT
 		moved "$1: live"
 		;;
 	1)
-		GUEST_ACCEL="-accel kvm,dirty-ring-size=4096 -cpu host"
+		GUEST_ACCEL="-accel kvm,dirty-ring-size=4096"
 		check "$1: live, to a dirty ring" move
-		GUEST_ACCEL="-accel kvm -cpu host"
+		GUEST_ACCEL="-accel kvm"
 		moved "$1: live, to a dirty ring"
 		;;
 	2)

@@ -17,7 +17,8 @@ GUEST_INITRAMFS=${GUEST_INITRAMFS:-/lab/guest/initramfs.cpio}
 GUEST_VMM=${GUEST_VMM:-qemu-system-x86_64-microvm}
 # Without ERMS (the kernel of an emulated host has cleared it, but QEMU 10 asks the CPU itself), since an emulator counts each
 # of the 4,096 steps of a REP STOSB, with which a guest would clear a page.
-GUEST_ACCEL='-accel kvm -cpu host,-erms'
+GUEST_CPU=host,-erms
+GUEST_ACCEL='-accel kvm'
 GUEST_MACHINE=microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=on
 
 # guest NAME [CMDLINE WORD...]: start a guest in the background. GUEST_WORDS: for all guests of a run, after theirs.
@@ -32,7 +33,7 @@ guest() {
 		4<>"$RUN/$guest_name.mon.in" 5<>"$RUN/$guest_name.mon.out" &
 	echo $! >"$RUN/$guest_name.holder"
 	# shellcheck disable=SC2086 # GUEST_QEMU and GUEST_ACCEL are lists of words
-	$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -smp "$GUEST_SMP" -m $((GUEST_MEM + (GUEST_DEBUG ? DEBUG_MEM : 0))) \
+	$GUEST_VMM -M "$GUEST_MACHINE" $GUEST_ACCEL -cpu "$GUEST_CPU" -smp "$GUEST_SMP" -m $((GUEST_MEM + (GUEST_DEBUG ? DEBUG_MEM : 0))) \
 		-name "$guest_name,debug-threads=on" -nodefaults -no-user-config -display none \
 		-L /usr/share/qemu -kernel "$GUEST_BZIMAGE" -initrd "$GUEST_INITRAMFS" \
 		-chardev pipe,id=serial,path="$RUN/$guest_name" -serial chardev:serial \
